@@ -69,4 +69,29 @@ private:
     std::size_t used_ = 4;
 };
 
+/// Which values a dropout layer keeps. Value `element` (canonical index: channel, row, column) of
+/// sample `sample` of the batch depends on nothing but the members and these two numbers.
+struct DropoutMask {
+    Seed seed;
+    std::uint64_t step = 0;   ///< optimizer steps done before this one
+    std::uint32_t layer = 0;  ///< the layer's index in the network
+    std::uint32_t threshold;  ///< values whose word is below it are dropped
+
+    constexpr DropoutMask(Seed seed_, std::uint64_t step_, int layer_, float rate)
+        : seed(seed_),
+          step(step_),
+          layer(static_cast<std::uint32_t>(layer_)),
+          threshold(static_cast<std::uint32_t>(double{rate} * 0x1p32)) {}
+
+    /// The words that decide over elements 4 * quad to 4 * quad + 3.
+    constexpr Philox::Words words(std::uint32_t sample, std::uint32_t quad) const {
+        const auto purpose = static_cast<std::uint32_t>(Purpose::dropout);
+        return Philox::generate(seed.value ^ (std::uint64_t{purpose} << 60) ^ (step >> 32 << 28),
+                                {quad, sample, layer, static_cast<std::uint32_t>(step)});
+    }
+    constexpr bool keeps(std::uint32_t sample, std::uint32_t element) const {
+        return words(sample, element / 4)[element % 4] >= threshold;
+    }
+};
+
 }  // namespace typenet

@@ -1,0 +1,163 @@
+// What a layer tells the library about itself: a pure description, without arithmetic on data.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "typenet/core/shape.hpp"
+
+namespace typenet {
+
+/// What a layer computes. Backends dispatch on it; names and attributes are data.
+enum class LayerKind : std::uint8_t {
+    conv2d,
+    linear,
+    relu,
+    max_pool2d,
+    adaptive_avg_pool2d,
+    dropout,
+    flatten,
+    expect,
+    softmax,
+    resize,
+    local_response_norm,
+};
+
+/// A sliding window: kernel, stride and zero padding in pixels. A kernel of 0 means "no window".
+struct Window {
+    int kernel_height = 0;
+    int kernel_width = 0;
+    int stride_height = 1;
+    int stride_width = 1;
+    int pad_top = 0;
+    int pad_left = 0;
+    int pad_bottom = 0;
+    int pad_right = 0;
+
+    constexpr explicit operator bool() const { return kernel_height > 0; }
+    friend constexpr bool operator==(const Window&, const Window&) = default;
+};
+
+/// Why a layer refuses its input; each has a type of its name in core/shape_error.hpp.
+enum class Reason : std::uint8_t {
+    none,
+    network_has_no_layers,
+    not_a_layer,
+    duplicate_name,
+    sizes_must_be_positive,
+    layer_needs_a_map,
+    linear_needs_a_flat_input,
+    softmax_needs_a_flat_input,
+    input_is_not_what_expect_states,
+    kernel_is_larger_than_the_padded_input,
+    padding_must_be_smaller_than_the_kernel,
+    groups_do_not_divide_the_channels,
+    dropout_rate_is_not_a_probability,
+    window_size_must_be_odd,
+};
+
+/// One layer of a network as data: what it is, what it reads, and all shapes and numbers about it.
+struct LayerInfo {
+    LayerKind kind = LayerKind::flatten;
+    std::string_view type;  ///< "Conv2d", "Linear", ...
+    std::string_view name;  ///< the user's name, or empty: then the index serves as name
+    int index = 0;          ///< its place in the network
+    int source = -1;        ///< index of the layer that feeds it; -1 is the network's input
+    Shape input;
+    Shape output;
+    Window window;  ///< convolution or pooling
+    int groups = 1;
+    float rate = 0;     ///< dropout: probability to drop
+    int norm_size = 0;  ///< local response norm: channels summed over, alpha, beta, k
+    float norm_alpha = 0;
+    float norm_beta = 0;
+    float norm_k = 0;
+    std::int64_t weight_count = 0;
+    std::int64_t bias_count = 0;
+    std::int64_t fan_in = 0;  ///< inputs of one output value, fan_out: outputs of one input value
+    std::int64_t fan_out = 0;
+    std::int64_t macs = 0;  ///< multiply-accumulates of one sample's forward pass
+
+    constexpr std::int64_t parameter_count() const { return weight_count + bias_count; }
+};
+
+/// The name under which a layer's parameters are stored: the user's, or the layer's index.
+inline std::string name_of(const LayerInfo& layer) {
+    return layer.name.empty() ? std::to_string(layer.index) : std::string{layer.name};
+}
+
+/// A layer's answer to an input shape: its description, or a reason to refuse and what it wanted.
+struct Inference {
+    LayerInfo info;
+    Reason fault = Reason::none;
+    Shape wanted{};
+
+    static constexpr Inference refuse(Reason reason, Shape wanted = {}) {
+        return {LayerInfo{}, reason, wanted};
+    }
+};
+
+/// What every layer type holds as `static constexpr LayerSpec spec`.
+struct LayerSpec {
+    Inference (*infer)(const Shape& input);
+};
+
+template <class L>
+concept Layer = requires {
+    { L::spec } -> std::convertible_to<const LayerSpec&>;
+};
+
+namespace detail {
+
+template <class L>
+constexpr const LayerSpec* spec_of() {
+    if constexpr (Layer<L>)
+        return &L::spec;
+    else
+        return nullptr;
+}
+
+/// Output size of a window along one axis, floor semantics; 0 when the kernel does not fit.
+constexpr int window_output(int input, int kernel, int stride, int pad_before, int pad_after) {
+    const int span = input + pad_before + pad_after - kernel;
+    return span < 0 ? 0 : span / stride + 1;
+}
+
+/// Total 'same' padding along one axis (TensorFlow's rule: the odd pixel goes after).
+constexpr int same_padding(int input, int kernel, int stride) {
+    const int output = (input + stride - 1) / stride;
+    const int total = (output - 1) * stride + kernel - input;
+    return total > 0 ? total : 0;
+}
+
+constexpr Shape window_output(const Shape& input, const Window& w, int channels) {
+    return {channels,
+            window_output(input.height, w.kernel_height, w.stride_height, w.pad_top, w.pad_bottom),
+            window_output(input.width, w.kernel_width, w.stride_width, w.pad_left, w.pad_right)};
+}
+
+/// The checks that every windowed layer shares.
+constexpr Reason window_fault(const Shape& input, const Window& w) {
+    if (w.kernel_height < 1 || w.kernel_width < 1 || w.stride_height < 1 || w.stride_width < 1 ||
+        w.pad_top < 0 || w.pad_left < 0 || w.pad_bottom < 0 || w.pad_right < 0)
+        return Reason::sizes_must_be_positive;
+    if (input.is_flat()) return Reason::layer_needs_a_map;
+    if (input.height + w.pad_top + w.pad_bottom < w.kernel_height ||
+        input.width + w.pad_left + w.pad_right < w.kernel_width)
+        return Reason::kernel_is_larger_than_the_padded_input;
+    return Reason::none;
+}
+
+/// The layer's kind, name and shapes, for the many that keep the shape of their input.
+constexpr LayerInfo elementwise(LayerKind kind, std::string_view type, const Shape& input) {
+    LayerInfo info;
+    info.kind = kind;
+    info.type = type;
+    info.input = info.output = input;
+    return info;
+}
+
+}  // namespace detail
+}  // namespace typenet

@@ -1,0 +1,106 @@
+// The compiler's error for a network that does not fit: one type that says where, what and why.
+//
+// A fault is reported as
+//     shape_error<at_layer<13, Linear<4096>>, got<256, 6, 6>, wanted<9216>,
+//                 linear_needs_a_flat_input_put_Flatten_before_it>
+// The spelling (an undefined type, reached only through function argument deduction) is the one for
+// which g++, clang++ and nvcc all print this type in the first line of the error.
+#pragma once
+
+#include <cstddef>
+
+#include "typenet/core/layer.hpp"
+
+namespace typenet {
+
+// clang-format off
+struct a_network_needs_at_least_one_layer;
+struct this_is_not_a_layer;
+struct this_name_is_taken_by_an_earlier_layer;
+struct sizes_strides_and_kernels_must_be_positive;
+struct this_layer_needs_a_map_of_channels_height_width_not_a_flat_input;
+struct linear_needs_a_flat_input_put_Flatten_before_it;
+struct softmax_needs_a_flat_input_put_Flatten_before_it;
+struct the_input_is_not_what_is_stated_here;
+struct the_kernel_is_larger_than_the_padded_input;
+struct the_padding_must_be_smaller_than_the_kernel;
+struct the_groups_must_divide_input_and_output_channels;
+struct the_dropout_rate_must_be_at_least_0_and_less_than_1;
+struct the_window_of_channels_must_be_odd;
+// clang-format on
+
+template <std::size_t index, class L>
+struct at_layer;
+template <int... extents>
+struct got;
+template <int... extents>
+struct wanted;
+template <class Where, class Got, class Wanted, class Why>
+struct shape_error;
+
+namespace detail {
+
+template <class T>
+struct type_tag {};
+
+template <std::size_t index, class T>
+struct indexed {};
+template <class Indices, class... Ts>
+struct indexer;
+template <class Index, Index... indices, class... Ts>
+struct indexer<std::integer_sequence<Index, indices...>, Ts...> : indexed<indices, Ts>... {};
+
+template <std::size_t index, class T>
+constexpr type_tag<at_layer<index, T>> locate(indexed<index, T>) {
+    return {};
+}
+
+template <template <int...> class Extents, int channels, int height, int width>
+constexpr auto extents() {
+    if constexpr (height != 0)
+        return type_tag<Extents<channels, height, width>>{};
+    else if constexpr (channels != 0)
+        return type_tag<Extents<channels>>{};
+    else
+        return type_tag<Extents<>>{};
+}
+
+template <Reason reason>
+constexpr auto explain() {
+    // clang-format off
+    if constexpr (reason == Reason::network_has_no_layers) return type_tag<a_network_needs_at_least_one_layer>{};
+    else if constexpr (reason == Reason::not_a_layer) return type_tag<this_is_not_a_layer>{};
+    else if constexpr (reason == Reason::duplicate_name) return type_tag<this_name_is_taken_by_an_earlier_layer>{};
+    else if constexpr (reason == Reason::sizes_must_be_positive) return type_tag<sizes_strides_and_kernels_must_be_positive>{};
+    else if constexpr (reason == Reason::layer_needs_a_map) return type_tag<this_layer_needs_a_map_of_channels_height_width_not_a_flat_input>{};
+    else if constexpr (reason == Reason::linear_needs_a_flat_input) return type_tag<linear_needs_a_flat_input_put_Flatten_before_it>{};
+    else if constexpr (reason == Reason::softmax_needs_a_flat_input) return type_tag<softmax_needs_a_flat_input_put_Flatten_before_it>{};
+    else if constexpr (reason == Reason::input_is_not_what_expect_states) return type_tag<the_input_is_not_what_is_stated_here>{};
+    else if constexpr (reason == Reason::kernel_is_larger_than_the_padded_input) return type_tag<the_kernel_is_larger_than_the_padded_input>{};
+    else if constexpr (reason == Reason::padding_must_be_smaller_than_the_kernel) return type_tag<the_padding_must_be_smaller_than_the_kernel>{};
+    else if constexpr (reason == Reason::groups_do_not_divide_the_channels) return type_tag<the_groups_must_divide_input_and_output_channels>{};
+    else if constexpr (reason == Reason::dropout_rate_is_not_a_probability) return type_tag<the_dropout_rate_must_be_at_least_0_and_less_than_1>{};
+    else return type_tag<the_window_of_channels_must_be_odd>{};
+    // clang-format on
+}
+
+template <class Where, class Got, class Wanted, class Why>
+constexpr type_tag<shape_error<Where, Got, Wanted, Why>> compose(type_tag<Where>, type_tag<Got>,
+                                                                 type_tag<Wanted>, type_tag<Why>) {
+    return {};
+}
+
+/// Fails to compile and shows `Error`, which is an undefined type.
+template <class Error>
+struct RequireFit {
+    static_assert(sizeof(Error) > 0);
+    static constexpr bool value = true;
+};
+
+template <class Error>
+constexpr bool fire(type_tag<Error>) {
+    return RequireFit<Error>::value;
+}
+
+}  // namespace detail
+}  // namespace typenet

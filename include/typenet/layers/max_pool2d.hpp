@@ -1,0 +1,29 @@
+// Maximum over a sliding window.
+#pragma once
+
+#include "typenet/core/layer.hpp"
+#include "typenet/layers/options.hpp"
+
+namespace typenet {
+
+/// `MaxPool2d<Kernel<3>, Stride<2>>`: (c, h, w) -> (c, h', w'), floor semantics. Of equal values
+/// the first in row-major order wins and gets the gradient; NaN wins over all; padding never does.
+/// Options: Kernel (required), Stride (1 unless given), Padding or Same. PyTorch: nn.MaxPool2d.
+template <class... Options>
+struct MaxPool2d {
+    static constexpr Inference infer(const Shape& input) {
+        const Window w = detail::collect_window_options<Options...>(input).window;
+        if (const Reason fault = detail::window_fault(input, w); fault != Reason::none)
+            return Inference::refuse(fault);
+        if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height ||
+            w.pad_left >= w.kernel_width || w.pad_right >= w.kernel_width)
+            return Inference::refuse(Reason::padding_must_be_smaller_than_the_kernel);
+        LayerInfo info = detail::elementwise(LayerKind::max_pool2d, "MaxPool2d", input);
+        info.output = detail::window_output(input, w, input.channels);
+        info.window = w;
+        return {info};
+    }
+    static constexpr LayerSpec spec{&infer};
+};
+
+}  // namespace typenet
