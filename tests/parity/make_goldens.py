@@ -1,0 +1,615 @@
+#!/usr/bin/python3
+"""Makes the goldens of the parity tests with PyTorch 1.13.1 (Debian 12: python3-torch).
+
+    make_goldens.py               write goldens/*.safetensors
+    make_goldens.py --check       make them again in a temporary folder and compare with goldens/
+    make_goldens.py --float32     how far PyTorch's own float32 is from the goldens
+    make_goldens.py --margins A B the margins of the AlexNet case for the inputs A, A+1, ... B-1
+
+Everything is computed in float64 on one thread from values of a hash, so there is no generator to
+seed. README.md describes the content of each file.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import struct
+import sys
+import tempfile
+import zlib
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+torch.backends.mkldnn.enabled = False  # it has no float64; off for --float32 as well
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOLERANCE = 1e-6  # of --check: another BLAS or processor may sum in another order
+
+
+# Values ------------------------------------------------------------------------------------------
+
+
+def mix(h):
+    """The 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), on uint32 arrays."""
+    h = h ^ (h >> np.uint32(16))
+    h = h * np.uint32(0x85EBCA6B)
+    h = h ^ (h >> np.uint32(13))
+    h = h * np.uint32(0xC2B2AE35)
+    return h ^ (h >> np.uint32(16))
+
+
+def hash_values(tensor, count):
+    """uint32 hashes of the element indices 0..count-1 of the tensor with this number."""
+    seed = mix(np.array([(tensor * 40503 + 1) & 0xFFFFFFFF], np.uint32))
+    return mix(np.arange(count, dtype=np.uint32) * np.uint32(2654435761) ^ seed)
+
+
+def uniform(tensor, shape, scale):
+    """float32 values in [-scale, scale): exact up to the one rounding of the product."""
+    h = hash_values(tensor, int(np.prod(shape)))
+    signed = (h >> np.uint32(8)).astype(np.int32) - np.int32(1 << 23)
+    unit = signed.astype(np.float32) * np.float32(2.0**-23)
+    return (unit * np.float32(scale)).reshape(shape)
+
+
+def grid(name, shape, bound=2, step=1 / 64):
+    """float64 multiples of step in [-bound, bound); exact in float32 too, with ties and zeros."""
+    h = hash_values(zlib.crc32(name.encode()), int(np.prod(shape)))
+    cells = (h >> np.uint32(8)).astype(np.float64) * 2.0**-24 * (2 * bound / step)
+    return (np.floor(cells) * step - bound).reshape(shape)
+
+
+# Files -------------------------------------------------------------------------------------------
+
+DTYPES = {"float64": "F64", "int64": "I64", "float32": "F32"}
+NUMPY = {"F64": "<f8", "I64": "<i8", "F32": "<f4"}
+
+
+class Golden:
+    """The tensors and metadata of one safetensors file."""
+
+    def __init__(self):
+        self.tensors, self.metadata = {}, {}
+
+    def add(self, name, values):
+        if isinstance(values, torch.Tensor):
+            values = values.detach().numpy()
+        assert name not in self.tensors and values.dtype.name in DTYPES, name
+        self.tensors[name] = np.array(values, order="C")
+
+    def describe(self, case, **attributes):
+        self.metadata[case] = json.dumps(attributes)
+
+    def save(self, path):
+        header, blobs, offset = {"__metadata__": self.metadata}, [], 0
+        for name, values in sorted(self.tensors.items(), key=lambda item: -item[1].itemsize):
+            dtype = DTYPES[values.dtype.name]
+            blob = values.astype(NUMPY[dtype]).tobytes()
+            span = [offset, offset + len(blob)]
+            header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": span}
+            blobs.append(blob)
+            offset += len(blob)
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def load(path):
+    """(metadata, {name: array}) of a safetensors file written by this script."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    metadata, tensors = header.pop("__metadata__"), {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = np.frombuffer(data[begin:end], NUMPY[entry["dtype"]])
+        tensors[name] = values.reshape(entry["shape"])
+    return metadata, tensors
+
+
+# layers.safetensors ------------------------------------------------------------------------------
+
+
+def layers(dtype):
+    golden = Golden()
+
+    def case(name, function, attributes, **inputs):
+        """Runs function(input[, weight, bias]) forward and backward, and records it all."""
+        leaves = {
+            key: torch.tensor(values, dtype=dtype, requires_grad=True)
+            for key, values in inputs.items()
+        }
+        output = function(**leaves)
+        grad_output = grid(name + ".grad_output", output.shape)
+        output.backward(torch.tensor(grad_output, dtype=dtype))
+        for key, values in inputs.items():
+            golden.add(f"{name}.{key}", values)
+        golden.add(f"{name}.output", output)
+        golden.add(f"{name}.grad_output", grad_output)
+        for key, leaf in leaves.items():
+            golden.add(f"{name}.grad_{key}", leaf.grad)
+        golden.describe(name, **attributes)
+
+    def weights(name, shape):
+        return dict(
+            weight=grid(name + ".weight", shape, bound=0.5, step=1 / 256),
+            bias=grid(name + ".bias", shape[:1], bound=1),
+        )
+
+    def conv2d(name, shape, out_channels, kernel, stride=1, padding=(0, 0), groups=1):
+        """padding: (height, width), or "same" (Keras: what is odd goes below and to the right)."""
+        attributes = dict(
+            layer="conv2d", out_channels=out_channels, kernel=kernel, stride=[stride, stride]
+        )
+        if padding == "same":
+            before, after = [], []
+            for size, k in zip(shape[2:], kernel):
+                total = max((-(-size // stride) - 1) * stride + k - size, 0)
+                before.append(total // 2)
+                after.append(total - total // 2)
+            attributes.update(padding="same", pad_before=before, pad_after=after)
+        else:
+            before = after = list(padding)
+            attributes.update(padding=before)
+        border = (before[1], after[1], before[0], after[0])
+
+        def run(input, weight, bias):
+            return F.conv2d(F.pad(input, border), weight, bias, stride=stride, groups=groups)
+
+        attributes.update(groups=groups)
+        weight_shape = (out_channels, shape[1] // groups, *kernel)
+        case(name, run, attributes, input=grid(name, shape), **weights(name, weight_shape))
+
+    conv2d("conv2d_k3p1", (2, 3, 7, 9), 5, [3, 3], padding=(1, 1))
+    conv2d("conv2d_k5p2", (2, 4, 7, 9), 6, [5, 5], padding=(2, 2))
+    conv2d("conv2d_k11s4", (2, 3, 23, 23), 8, [11, 11], stride=4)
+    conv2d("conv2d_k3s2p1", (2, 2, 17, 15), 4, [3, 3], stride=2, padding=(1, 1))
+    conv2d("conv2d_k3s2_floor", (2, 3, 8, 10), 4, [3, 3], stride=2)
+    conv2d("conv2d_k1", (2, 5, 6, 5), 7, [1, 1])
+    conv2d("conv2d_k3p1_groups2", (2, 6, 7, 6), 8, [3, 3], padding=(1, 1), groups=2)
+    conv2d("conv2d_k4_same", (2, 3, 7, 8), 5, [4, 4], padding="same")
+    conv2d("conv2d_k3s2_same", (2, 3, 10, 9), 5, [3, 3], stride=2, padding="same")
+    conv2d("conv2d_k3x5", (2, 3, 8, 7), 4, [3, 5])
+    conv2d("conv2d_k3x5_p1x2", (2, 3, 8, 7), 4, [3, 5], padding=(1, 2))
+    conv2d("conv2d_k3p1_19_to_21", (2, 19, 5, 7), 21, [3, 3], padding=(1, 1))
+    conv2d("conv2d_k3p1_32_to_48", (2, 32, 5, 4), 48, [3, 3], padding=(1, 1))
+
+    def linear(name, batch, inputs, outputs):
+        attributes = dict(layer="linear", in_features=inputs, out_features=outputs)
+        input = grid(name, (batch, inputs))
+        case(name, F.linear, attributes, input=input, **weights(name, (outputs, inputs)))
+
+    linear("linear_19_to_7", 3, 19, 7)
+    linear("linear_33_to_17", 5, 33, 17)
+
+    case("relu", F.relu, dict(layer="relu"), input=grid("relu", (2, 3, 5, 7), step=1 / 4))
+
+    def max_pool2d(name, input, kernel, stride, padding=0, relu=False):
+        def run(input):
+            return F.max_pool2d(F.relu(input) if relu else input, kernel, stride, padding)
+
+        attributes = dict(
+            layer="relu+max_pool2d" if relu else "max_pool2d",
+            kernel=[kernel, kernel],
+            stride=[stride, stride],
+            padding=[padding, padding],
+        )
+        if np.isnan(input).any():
+            golden.add(f"{name}.input", input)
+            golden.add(f"{name}.output", run(torch.tensor(input, dtype=dtype)))
+            golden.describe(name, **attributes)
+        else:
+            case(name, run, attributes, input=input)
+
+    name = "max_pool2d_k3s2_ties"
+    ternary = (hash_values(zlib.crc32(name.encode()), 2 * 3 * 9 * 11) % 3).astype(np.float64) - 1
+    max_pool2d(name, ternary.reshape(2, 3, 9, 11), 3, 2)
+    with_nan = grid("max_pool2d_k3s2_nan", (1, 2, 9, 9))
+    for channel, row, column in ((0, 3, 3), (0, 8, 0), (1, 2, 4), (1, 2, 5)):
+        with_nan[0, channel, row, column] = np.nan
+    max_pool2d("max_pool2d_k3s2_nan", with_nan, 3, 2)
+    max_pool2d("max_pool2d_k2s2", grid("max_pool2d_k2s2", (2, 3, 8, 6)), 2, 2)
+    # All values are negative, so a padding that counted as zero would win.
+    max_pool2d("max_pool2d_k3s1p1", grid("max_pool2d_k3s1p1", (2, 3, 7, 5)) - 2.5, 3, 1, 1)
+    max_pool2d("max_pool2d_k3s2_floor", grid("max_pool2d_k3s2_floor", (2, 3, 8, 10)), 3, 2)
+    relu_pool = grid("relu_max_pool2d_k3s2", (2, 3, 9, 11), step=1 / 4) - 1  # whole windows below 0
+    max_pool2d("relu_max_pool2d_k3s2", relu_pool, 3, 2, relu=True)
+
+    for height, width in ((7, 9), (13, 13), (6, 6)):
+        name = f"adaptive_avg_pool2d_{height}x{width}_to_6x6"
+        case(
+            name,
+            lambda input: F.adaptive_avg_pool2d(input, (6, 6)),
+            dict(layer="adaptive_avg_pool2d", output=[6, 6]),
+            input=grid(name, (2, 2, height, width)),
+        )
+
+    case(
+        "softmax",
+        lambda input: F.softmax(input, dim=1),
+        dict(layer="softmax", dim=1),
+        input=grid("softmax", (5, 10), bound=8),
+    )
+
+    resizes = ((2, 2, 5, 7), (17, 13)), ((2, 3, 9, 9), (4, 4)), ((1, 1, 2, 32), (3, 227))
+    for shape, output in resizes:
+        name = "resize_bilinear_{}x{}_to_{}x{}".format(*shape[2:], *output)
+        case(
+            name,
+            lambda input: F.interpolate(
+                input, output, mode="bilinear", align_corners=False, antialias=False
+            ),
+            dict(layer="resize_bilinear", output=output, align_corners=False, antialias=False),
+            input=grid(name, shape),
+        )
+
+    for name, alpha in (("local_response_norm", 1e-4), ("local_response_norm_strong", 0.5)):
+        parameters = dict(size=5, alpha=alpha, beta=0.75, k=2.0)
+        case(
+            name,
+            lambda input: F.local_response_norm(input, **parameters),
+            dict(layer="local_response_norm", **parameters),
+            input=grid(name, (2, 7, 3, 4), bound=4),
+        )
+    return golden
+
+
+# losses.safetensors ------------------------------------------------------------------------------
+
+
+def losses(dtype):
+    golden = Golden()
+
+    def cross_entropy(name, logits):
+        labels = (hash_values(zlib.crc32(name.encode()), len(logits)) % 10).astype(np.int64)
+        leaf = torch.tensor(logits, dtype=dtype, requires_grad=True)
+        loss = F.cross_entropy(leaf, torch.from_numpy(labels))
+        loss.backward()
+        golden.add(f"{name}.logits", logits)
+        golden.add(f"{name}.labels", labels)
+        golden.add(f"{name}.loss", loss.reshape(1))
+        golden.add(f"{name}.grad_logits", leaf.grad)
+        golden.describe(name, loss="cross_entropy", reduction="mean", classes=10, batch=len(logits))
+
+    for batch in (4, 3, 1):
+        name = f"cross_entropy_batch{batch}"
+        cross_entropy(name, grid(name, (batch, 10), bound=4))
+    name = "cross_entropy_large_logits"
+    cross_entropy(name, grid(name, (7, 10), bound=1024, step=1))
+    return golden
+
+
+# optimizers.safetensors --------------------------------------------------------------------------
+
+
+def optimizers(dtype):
+    golden, count, steps = Golden(), 37, 3
+    initial = grid("initial", (count,), bound=1 / 8, step=1 / 4096)
+    # Magnitudes from 1 down to 2^-20 show where an epsilon stands; one gradient stays zero.
+    magnitude = 2.0 ** -(np.arange(count) % 6 * 4)
+    gradients = (np.abs(grid("gradients", (steps, count), bound=1)) + 1 / 64) * magnitude
+    gradients *= np.where(grid("signs", (count,)) < 0, -1, 1)
+    gradients[1, ::5] *= -1
+    gradients[:, 18] = 0
+    golden.add("initial", initial)
+    golden.add("gradients", gradients)
+    golden.describe("initial", parameters=count, steps=steps)
+
+    def run(name, step_function, **attributes):
+        parameters = torch.tensor(initial, dtype=dtype)
+        step = step_function(parameters)
+        rows = []
+        for gradient in gradients:
+            step(torch.tensor(gradient, dtype=dtype))
+            rows.append(parameters.detach().clone())
+        rows = torch.stack(rows)
+        golden.add(f"{name}.parameters", rows)
+        golden.add(f"{name}.change", rows - torch.tensor(initial, dtype=dtype))
+        golden.describe(name, **attributes)
+
+    def of_torch(name, optimizer, learning_rates=None, **options):
+        def start(parameters):
+            parameters.requires_grad_()
+            instance = optimizer([parameters], **options)
+            rates = iter(learning_rates or [options["lr"]] * steps)
+
+            def step(gradient):
+                parameters.grad = gradient
+                instance.param_groups[0]["lr"] = next(rates)
+                instance.step()
+
+            return step
+
+        attributes = dict(options, learning_rates=learning_rates or [options["lr"]] * steps)
+        del attributes["lr"]
+        run(name, start, optimizer=optimizer.__name__.lower(), **attributes)
+
+    sgd, adam = torch.optim.SGD, torch.optim.Adam
+    of_torch("sgd", sgd, lr=0.1)
+    of_torch("sgd_momentum", sgd, lr=0.1, momentum=0.9)
+    of_torch("sgd_momentum_rate_drop", sgd, [0.1, 0.1, 0.01], lr=0.1, momentum=0.9)
+    of_torch("sgd_momentum_decay", sgd, lr=0.1, momentum=0.9, weight_decay=5e-4)
+    of_torch("sgd_nesterov", sgd, lr=0.1, momentum=0.9, nesterov=True)
+    of_torch("sgd_nesterov_decay", sgd, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    of_torch("sgd_momentum_dampening", sgd, lr=0.1, momentum=0.9, dampening=0.1)
+    of_torch("adam", adam, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    of_torch("adam_decay", adam, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
+
+    def keras_adam(parameters, rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-7):
+        """Keras's Adam: the epsilon stands beside the uncorrected root ("epsilon hat")."""
+        m, v, t = torch.zeros_like(parameters), torch.zeros_like(parameters), 0
+
+        def step(gradient):
+            nonlocal t
+            t += 1
+            m.add_((gradient - m) * (1 - beta1))
+            v.add_((gradient * gradient - v) * (1 - beta2))
+            alpha = rate * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+            parameters.sub_(alpha * m / (v.sqrt() + epsilon))
+
+        return step
+
+    attributes = dict(learning_rates=[1e-3] * steps, betas=(0.9, 0.999), epsilon_hat=1e-7)
+    run("adam_keras", keras_adam, optimizer="adam_keras", **attributes)
+    return golden
+
+
+# alexnet.safetensors -----------------------------------------------------------------------------
+
+# Name, weight shape, (stride, padding) of a convolution, whether a 3/2 max pool follows.
+ALEXNET = (
+    ("cn1", (96, 3, 11, 11), (4, 0), True),
+    ("cn2", (256, 96, 5, 5), (1, 2), True),
+    ("cn3", (384, 256, 3, 3), (1, 1), False),
+    ("cn4", (384, 384, 3, 3), (1, 1), False),
+    ("cn5", (256, 384, 3, 3), (1, 1), True),
+    ("fc1", (4096, 9216), None, False),
+    ("fc2", (4096, 4096), None, False),
+    ("fc3", (10, 4096), None, False),
+)
+ALEXNET_INPUT = 349  # the input's tensor number: of 100..399 the one with the largest margin
+ALEXNET_BIAS = 0.0625
+ALEXNET_LABELS = (3, 7)
+ALEXNET_MARGIN = 5e-6
+
+
+def alexnet_input(number):
+    return uniform(number, (2, 3, 227, 227), 1.0)
+
+
+def alexnet_parameters():
+    """{name: float32 array} in PyTorch's order, tensors number 1 to 16."""
+    parameters = {}
+    for name, shape, *_ in ALEXNET:
+        scale = np.float32(np.sqrt(6.0 / np.prod(shape[1:])))
+        parameters[f"{name}.weight"] = uniform(len(parameters) + 1, shape, scale)
+        parameters[f"{name}.bias"] = uniform(len(parameters) + 1, shape[:1], ALEXNET_BIAS)
+    return parameters
+
+
+def alexnet_samples(count):
+    """Up to 256 indices at a fixed stride around the tensor. The stride is a prime: a quotient of
+    the size would fall on the first column or the first kernel tap again and again."""
+    return np.arange(min(256, count)) * (2654435761 if count > 256 else 1) % count
+
+
+def alexnet_forward(x, parameters, enough=0.0):
+    """Logits and margin: how far, in units of a layer's standard deviation, the nearest decision of
+    a ReLU or a max pool is from going the other way. Stops where the margin is not enough."""
+    margin = float("inf")
+    for name, _, convolution, pooled in ALEXNET:
+        weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+        if convolution:
+            stride, padding = convolution
+            x = F.conv2d(x, weight, bias, stride, padding)
+        else:
+            x = F.linear(x.flatten(1), weight, bias)
+        if name == "fc3":
+            return x, margin
+        with torch.no_grad():
+            decisions = x.abs()
+            if pooled:
+                windows = x.unfold(2, 3, 2).unfold(3, 3, 2).flatten(4)
+                first, second = windows.topk(2, dim=4)[0].unbind(4)
+                decisions = torch.where(first > 0, first - second.clamp(min=0), -first)
+            margin = min(margin, float(decisions.min() / x.std()))
+        if margin < enough:
+            return None, margin
+        x = F.relu(x)
+        if pooled:
+            x = F.max_pool2d(x, 3, 2)
+
+
+def alexnet(dtype):
+    golden = Golden()
+    arrays = dict(input=alexnet_input(ALEXNET_INPUT), **alexnet_parameters())
+    parameters = {k: torch.tensor(v, dtype=dtype) for k, v in arrays.items()}
+    x = parameters.pop("input")
+    for parameter in parameters.values():
+        parameter.requires_grad_()
+    logits, margin = alexnet_forward(x, parameters)
+    loss = F.cross_entropy(logits, torch.tensor(ALEXNET_LABELS))
+    loss.backward()
+    if dtype == torch.float64:
+        assert margin > ALEXNET_MARGIN, f"a decision within {margin} flips in float32"
+        assert (logits[0] - logits[1]).abs().max() > 0.1, "the logits hardly depend on the image"
+
+    golden.add("labels", np.array(ALEXNET_LABELS, np.int64))
+    golden.add("logits", logits)
+    golden.add("loss", loss.reshape(1))
+    for name, parameter in parameters.items():
+        gradient = parameter.grad.flatten().double()
+        golden.add(f"{name}.grad.norm", gradient.norm().reshape(1))
+        golden.add(f"{name}.grad.sum", gradient.sum().reshape(1))
+        golden.add(f"{name}.grad.magnitude", gradient.abs().sum().reshape(1))
+        golden.add(f"{name}.grad.samples", gradient[alexnet_samples(gradient.numel())])
+    for number, (name, values) in enumerate(arrays.items()):
+        bits = values.view(np.uint32).flatten()
+        golden.add(f"{name}.values", values.flatten()[:8])
+        golden.add(f"{name}.bits_sum", np.array([bits.sum(dtype=np.uint64)]).astype(np.int64))
+        scale = 1.0 if name == "input" else ALEXNET_BIAS
+        if name.endswith("weight"):
+            scale = float(np.float32(np.sqrt(6.0 / np.prod(values.shape[1:]))))
+        golden.describe(
+            name,
+            tensor=number or ALEXNET_INPUT,
+            shape=values.shape,
+            scale=scale,
+        )
+    return golden
+
+
+def alexnet_margins(first, last):
+    parameters = {k: torch.tensor(v, dtype=torch.float64) for k, v in alexnet_parameters().items()}
+    best = 0.0
+    with torch.no_grad():
+        for number in range(first, last):
+            x = torch.tensor(alexnet_input(number), dtype=torch.float64)
+            logits, margin = alexnet_forward(x, parameters, best)
+            if logits is not None:
+                best = margin
+                print(f"input {number}: margin {margin:.2e}", flush=True)
+
+
+# mlp_training.safetensors ------------------------------------------------------------------------
+
+
+def mlp_training(dtype):
+    golden, steps, batch = Golden(), 5, 4
+    network = torch.nn.Sequential()
+    network.add_module("conv", torch.nn.Conv2d(3, 8, 3, padding=1))
+    network.add_module("relu1", torch.nn.ReLU())
+    network.add_module("pool", torch.nn.MaxPool2d(3, 2))
+    network.add_module("flatten", torch.nn.Flatten())
+    network.add_module("fc1", torch.nn.Linear(8 * 4 * 4, 12))
+    network.add_module("relu2", torch.nn.ReLU())
+    network.add_module("fc2", torch.nn.Linear(12, 5))
+    network.to(dtype)
+    inputs = grid("mlp.inputs", (steps, batch, 3, 9, 9), bound=1)
+    labels = (hash_values(zlib.crc32(b"mlp.labels"), steps * batch) % 5).astype(np.int64)
+    labels = labels.reshape(steps, batch)
+    for name, parameter in network.named_parameters():
+        fan_in = network.get_submodule(name.split(".")[0]).weight[0].numel()
+        bound = 2.0 ** -round(np.log2(fan_in) / 2)  # about 1/sqrt(fan_in), exact
+        values = grid("mlp." + name, tuple(parameter.shape), bound=bound, step=bound / 256)
+        parameter.data.copy_(torch.tensor(values))
+        golden.add("initial." + name, values)
+    golden.add("inputs", inputs)
+    golden.add("labels", labels)
+
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    step_losses = []
+    for step in range(steps):
+        logits = network(torch.tensor(inputs[step], dtype=dtype))
+        loss = F.cross_entropy(logits, torch.tensor(labels[step]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step_losses.append(loss.detach())
+    golden.add("losses", torch.stack(step_losses))
+    for name, parameter in network.named_parameters():
+        golden.add("final." + name, parameter)
+    golden.describe(
+        "training",
+        network="Input 3x9x9, conv 8 k3 p1, relu, max_pool2d 3/2, flatten, fc1 12, relu, fc2 5",
+        loss="cross_entropy",
+        optimizer="sgd",
+        learning_rate=0.05,
+        momentum=0.9,
+        steps=steps,
+        batch=batch,
+    )
+    return golden
+
+
+# Commands ----------------------------------------------------------------------------------------
+
+FILES = {
+    "layers": layers,
+    "losses": losses,
+    "optimizers": optimizers,
+    "alexnet": alexnet,
+    "mlp_training": mlp_training,
+}
+
+
+def relative_error(name, tensors, expected):
+    """max|a-b| / max|b|; a gradient's sum is measured against the sum of its magnitudes."""
+    a, b = tensors[name], expected[name]
+    if a.shape != b.shape:
+        return float("inf")
+    if a.dtype != np.float64 and b.dtype != np.float64:  # labels and formula values: exact
+        return 0.0 if np.array_equal(a, b) else float("inf")
+    if not np.array_equal(np.isnan(a), np.isnan(b)):
+        return float("inf")
+    a, b = np.nan_to_num(a.astype(np.float64)), np.nan_to_num(b)
+    difference = np.abs(a - b).max()
+    scale = expected[name[: -len("sum")] + "magnitude"] if name.endswith(".grad.sum") else b
+    return float(difference / np.abs(scale).max()) if difference else 0.0
+
+
+def write(folder):
+    folder.mkdir(exist_ok=True)
+    for name, make in FILES.items():
+        path = folder / f"{name}.safetensors"
+        make(torch.float64).save(path)
+        print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+def check():
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        write(pathlib.Path(folder))
+        for file in (f"{name}.safetensors" for name in FILES):
+            ours, theirs = pathlib.Path(folder) / file, HERE / "goldens" / file
+            if ours.read_bytes() == theirs.read_bytes():
+                print(f"{file}: the same bytes")
+                continue
+            (metadata, tensors), (expected_metadata, expected) = load(ours), load(theirs)
+            if metadata != expected_metadata or tensors.keys() != expected.keys():
+                print(f"{file}: other cases or attributes than the script's; run make_goldens.py")
+                failures += 1
+                continue
+            error, name = max((relative_error(name, tensors, expected), name) for name in tensors)
+            verdict = "" if error <= TOLERANCE else " FAILED"
+            print(f"{file}: largest relative error {error:.2e} ({name}){verdict}")
+            failures += error > TOLERANCE
+    return 1 if failures else 0
+
+
+def float32_errors():
+    for name, make in FILES.items():
+        tensors = make(torch.float32).tensors
+        _, expected = load(HERE / "goldens" / f"{name}.safetensors")
+        errors = sorted((relative_error(key, tensors, expected), key) for key in expected)
+        print(f"{name}: " + ", ".join(f"{key} {error:.1e}" for error, key in errors[-3:]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    command = parser.add_mutually_exclusive_group()
+    command.add_argument("--check", action="store_true")
+    command.add_argument("--float32", action="store_true")
+    command.add_argument("--margins", nargs=2, type=int, metavar=("FIRST", "LAST"))
+    options = parser.parse_args()
+    if options.check:
+        return check()
+    if options.float32:
+        float32_errors()
+    elif options.margins:
+        alexnet_margins(*options.margins)
+    else:
+        write(HERE / "goldens")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
