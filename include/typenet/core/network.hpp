@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "typenet/core/layer.hpp"
@@ -31,10 +32,28 @@ struct Inferred {
     Shape wanted{};
 };
 
+/// Whether a layer goes by `name`: its own or, where it has none but has parameters, its index.
+constexpr bool is_called(const LayerInfo& layer, std::string_view name) {
+    if (!layer.name.empty()) return layer.name == name;
+    if (layer.parameter_count() == 0) return false;
+    std::size_t digits = name.size();
+    for (int rest = layer.index; digits > 0; rest /= 10) {
+        if (name[--digits] != '0' + rest % 10) return false;
+        if (rest < 10) return digits == 0;
+    }
+    return false;
+}
+
 template <std::size_t count>
 constexpr bool name_is_taken(const std::array<LayerInfo, count>& layers, std::size_t index) {
-    for (std::size_t i = 0; i < index; ++i)
-        if (!layers[index].name.empty() && layers[i].name == layers[index].name) return true;
+    const LayerInfo& layer = layers[index];
+    for (std::size_t i = 0; i < index; ++i) {
+        const bool both_unnamed = layer.name.empty() && layers[i].name.empty();
+        if (both_unnamed) continue;
+        if (layer.name.empty() ? is_called(layer, layers[i].name)
+                               : is_called(layers[i], layer.name))
+            return true;
+    }
     return false;
 }
 
