@@ -61,10 +61,10 @@ enum class Reason : std::uint8_t {
 /// One layer of a network as data: what it is, what it reads, and all shapes and numbers about it.
 struct LayerInfo {
     LayerKind kind = LayerKind::flatten;
-    std::string_view type;  ///< "Conv2d", "Linear", ...
-    std::string_view name;  ///< the user's name, or empty: then the index serves as name
-    int index = 0;          ///< its place in the network
-    int source = -1;        ///< index of the layer that feeds it; -1 is the network's input
+    std::string_view type = "";  ///< "Conv2d", "Linear", ...
+    std::string_view name = "";  ///< the user's name, or empty: then the index serves as name
+    int index = 0;               ///< its place in the network
+    int source = -1;             ///< index of the layer that feeds it; -1 is the network's input
     Shape input;
     Shape output;
     Window window;  ///< convolution or pooling

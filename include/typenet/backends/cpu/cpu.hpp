@@ -1,0 +1,249 @@
+// Cpu<float>: the backend that computes on the processor, with its facts for the memory plan and
+// the ways of data into and out of its layouts.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "typenet/backends/cpu/arena.hpp"
+#include "typenet/backends/cpu/isa.hpp"
+#include "typenet/backends/cpu/kernels.hpp"
+#include "typenet/backends/cpu/layout.hpp"
+#include "typenet/backends/cpu/stage_io.hpp"
+#include "typenet/backends/cpu/thread_pool.hpp"
+#include "typenet/core/error.hpp"
+#include "typenet/core/stages.hpp"
+#include "typenet/data/transforms.hpp"
+
+namespace typenet {
+
+/// The processor, with values of type T (float).
+template <class T = float>
+struct Cpu;
+
+template <>
+struct Cpu<float> {
+    /// What a model computes with: threads and an instruction set.
+    struct Context {
+        cpu::ThreadPool pool;
+        cpu::Isa isa;
+        explicit Context(Threads threads) : pool(threads), isa(cpu::best_isa()) {}
+        int threads() const { return pool.size(); }
+    };
+    using Arena = cpu::Arena;
+    using StageIo = cpu::StageIo;
+
+    // Facts for the memory plan: sizes of one sample in bytes, counts of packed parameters.
+    static constexpr std::int64_t input_bytes(const Geometry& g) {
+        return aligned(cpu::input_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t output_bytes(const Geometry& g) {
+        return aligned(cpu::output_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t gradient_bytes(const Geometry& g) {
+        return aligned(cpu::gradient_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t code_bytes(const Geometry& g) { return cpu::code_bytes(g); }
+    static constexpr std::int64_t weight_count(const Geometry& g) {
+        return cpu::packed_weight_count(g);
+    }
+    static constexpr std::int64_t bias_count(const Geometry& g) {
+        return cpu::packed_bias_count(g);
+    }
+    /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
+    static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
+
+    /// Bytes that a stage needs while it runs and that all its tasks share.
+    static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase) {
+        if (g.op != Op::convolution || phase == Phase::inference) return 0;
+        const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
+        std::int64_t floats = cpu::backward_chunk(g) *
+                              (cpu::middle_gradient_layout(g).sample + cpu::packed_bias_count(g));
+        if (g.input_gradient)
+            floats += cpu::blocks_of(g.input.channels) * c.output_blocks_per_group *
+                      g.window.kernel_height * g.window.kernel_width * cpu::block * cpu::block;
+        return aligned(floats * 4);
+    }
+    /// Bytes that each worker of a stage needs for itself.
+    static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
+        if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
+        if (g.op == Op::linear && phase == Phase::training)
+            return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
+        return 0;
+    }
+    static constexpr std::int64_t workspace_bytes(const Geometry& g, Phase phase,
+                                                  std::int64_t batch, int threads) {
+        return shared_bytes(g, phase) + threads * worker_bytes(g, phase, batch);
+    }
+
+    /// Points the stage's io at a workspace of at least `workspace_bytes`.
+    template <Geometry g>
+    static void use_workspace(StageIo& io, std::byte* workspace, Phase phase, std::int64_t batch) {
+        io.workspace = reinterpret_cast<float*>(workspace);
+        io.scratch = reinterpret_cast<float*>(workspace + shared_bytes(g, phase));
+        io.scratch_stride = worker_bytes(g, phase, batch) / 4;
+    }
+
+    template <Geometry g>
+    static void forward(Context& context, StageIo& io) {
+        io.pool = &context.pool;
+        cpu::stage_forward<g>(context.isa, io);
+    }
+    /// `rule` is the optimizer's, which a linear stage applies to its weights at once, or
+    /// KeepGradient: then the weights' gradients are left in memory. Other stages always leave
+    /// them.
+    template <Geometry g, class Rule>
+    static void backward(Context& context, StageIo& io, const Rule& rule) {
+        io.pool = &context.pool;
+        cpu::stage_backward<g>(context.isa, io, rule);
+    }
+    template <class Rule>
+    static void update(Context& context, const Rule& rule, std::int64_t count, float* parameters,
+                       const float* gradients, float* state0, float* state1) {
+        cpu::update(context.isa, context.pool, rule, count, parameters, gradients, state0, state1);
+    }
+
+    /// Canonical weights of a stage ([output][input][kernel row][kernel column] or
+    /// [output][input]) to packed ones. Padding is left as it is: zero.
+    template <class Visit>
+    static void visit_weights(const Geometry& g, const Visit& visit) {
+        std::int64_t canonical = 0;
+        if (g.op == Op::convolution) {
+            const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
+            for (int o = 0; o < g.middle.channels; ++o)
+                for (int i = 0; i < g.input.channels / g.groups; ++i)
+                    for (int y = 0; y < g.window.kernel_height; ++y)
+                        for (int x = 0; x < g.window.kernel_width; ++x)
+                            visit(canonical++, cpu::packed_convolution_index(g, c, o, i, y, x));
+        } else if (g.op == Op::linear) {
+            const std::vector<std::int64_t> columns = canonical_offsets(g.input, input_layout(g));
+            const std::int64_t stride = cpu::linear_columns(g);
+            for (int o = 0; o < g.output.channels; ++o)
+                for (const std::int64_t column : columns) visit(canonical++, o * stride + column);
+        }
+    }
+
+    /// Offset of each canonical value of a sample in a layout.
+    static std::vector<std::int64_t> canonical_offsets(const Shape& shape,
+                                                       const cpu::MapLayout& layout) {
+        std::vector<std::int64_t> offsets;
+        offsets.reserve(static_cast<std::size_t>(shape.size()));
+        for (int c = 0; c < shape.channels; ++c)
+            for (int y = 0; y < (shape.is_flat() ? 1 : shape.height); ++y)
+                for (int x = 0; x < (shape.is_flat() ? 1 : shape.width); ++x)
+                    offsets.push_back(cpu::index_in(layout, c, y, x));
+        return offsets;
+    }
+    static constexpr cpu::MapLayout input_layout(const Geometry& g) { return cpu::input_layout(g); }
+    static constexpr cpu::MapLayout output_layout(const Geometry& g) {
+        return cpu::output_layout(g);
+    }
+    static constexpr cpu::MapLayout gradient_layout(const Geometry& g) {
+        return cpu::gradient_layout(g);
+    }
+    using KeepGradient = cpu::KeepGradient;
+
+    /// Canonical values of `batch` samples (channel, row, column) into the network's input.
+    static void load_values(Context& context, const Geometry& first, const float* values,
+                            std::int64_t batch, float* input) {
+        const InputTask task{first, cpu::input_layout(first), input, values, nullptr, {}, {}, {},
+                             {}};
+        context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
+    }
+
+    /// Byte images of `batch` samples, resized where their size differs from the network's and
+    /// normalised, into the network's input.
+    static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
+                            const Shape& image, const Normalization& normalization,
+                            std::int64_t batch, float* input) {
+        if (image.channels != first.input.channels || first.input.is_flat() || image.is_flat())
+            throw ShapeError("a batch of images of " + to_string(image) +
+                             " does not fit a network with input " + to_string(first.input) +
+                             "; images need as many channels, any height and any width");
+        if (image.channels > static_cast<int>(normalization.mean.size()))
+            throw ShapeError("images of " + to_string(image) +
+                             " have more channels than Normalization knows (4)");
+        thread_local std::vector<BilinearTap> rows, columns;
+        rows.resize(static_cast<std::size_t>(first.input.height));
+        columns.resize(static_cast<std::size_t>(first.input.width));
+        for (std::size_t y = 0; y < rows.size(); ++y)
+            rows[y] = bilinear_tap(static_cast<int>(y), image.height, first.input.height);
+        for (std::size_t x = 0; x < columns.size(); ++x)
+            columns[x] = bilinear_tap(static_cast<int>(x), image.width, first.input.width);
+        const InputTask task{
+            first,  cpu::input_layout(first), input, nullptr, pixels, image, normalization, rows,
+            columns};
+        context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
+    }
+
+private:
+    static constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+    /// Fills one channel of one sample of the network's input.
+    struct InputTask {
+        Geometry g;
+        cpu::MapLayout layout;
+        float* input;
+        const float* values;         ///< either canonical values
+        const std::uint8_t* pixels;  ///< or bytes
+        Shape image;
+        Normalization normalization;
+        std::span<const BilinearTap> rows;
+        std::span<const BilinearTap> columns;
+
+        static void run(const void* context, std::int64_t index, int) {
+            static_cast<const InputTask*>(context)->fill(index);
+        }
+        void fill(std::int64_t index) const {
+            const std::int64_t sample = index / g.input.channels;
+            const int channel = static_cast<int>(index % g.input.channels);
+            float* plane = input + sample * layout.sample +
+                           (layout.pixel == 1 ? channel : channel / cpu::block) * layout.plane;
+            // The first channel of a plane clears it: halo and missing channels are zero. Channels
+            // of one block are therefore filled by one task.
+            if (layout.pixel != 1) {
+                if (channel % cpu::block != 0) return;
+                for (std::int64_t i = 0; i < layout.plane; ++i) plane[i] = 0;
+                const int end = std::min(channel + cpu::block, g.input.channels);
+                for (int c = channel; c < end; ++c) fill_channel(sample, c, plane + c % cpu::block);
+            } else {
+                for (std::int64_t i = 0; i < layout.plane; ++i) plane[i] = 0;
+                fill_channel(sample, channel, plane);
+            }
+        }
+        void fill_channel(std::int64_t sample, int channel, float* plane) const {
+            float* target = plane + layout.origin;
+            const int height = g.input.is_flat() ? 1 : g.input.height;
+            const int width = g.input.is_flat() ? 1 : g.input.width;
+            if (values != nullptr) {
+                const float* source =
+                    values + (sample * g.input.channels + channel) * g.input.pixels();
+                for (int y = 0; y < height; ++y)
+                    for (int x = 0; x < width; ++x)
+                        target[y * layout.row + x * layout.pixel] = *source++;
+                return;
+            }
+            const std::uint8_t* source =
+                pixels + (sample * image.channels + channel) * image.pixels();
+            for (int y = 0; y < height; ++y) {
+                const BilinearTap row = rows[static_cast<std::size_t>(y)];
+                const std::uint8_t* above = source + std::int64_t{row.low} * image.width;
+                const std::uint8_t* below = source + std::int64_t{row.high} * image.width;
+                for (int x = 0; x < width; ++x) {
+                    const BilinearTap column = columns[static_cast<std::size_t>(x)];
+                    const auto at = [&](const std::uint8_t* line) {
+                        const float low = line[column.low];
+                        return low + column.weight * (static_cast<float>(line[column.high]) - low);
+                    };
+                    const float upper = at(above);
+                    target[y * layout.row + x * layout.pixel] =
+                        normalization(upper + row.weight * (at(below) - upper), channel);
+                }
+            }
+        }
+    };
+};
+
+}  // namespace typenet

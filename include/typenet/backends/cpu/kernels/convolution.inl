@@ -1,0 +1,586 @@
+// Direct convolution on channel blocks: forward, data gradient, weight gradient.
+
+/// Runs of consecutive values that a sum goes over: offsets of their starts from a pixel's base.
+struct Runs {
+    const std::int32_t* offsets;
+    int count;
+    int length;
+};
+
+/// Pixels that the register tile of a forward pass over `blocks` output blocks holds: as many as
+/// leave registers for the weights of a step and one broadcast value.
+constexpr int tile_pixels(int blocks) {
+    const int most = (registers - 1 - blocks * vectors) / (blocks * vectors);
+    return most < 1 ? 1 : (most > 14 ? 14 : most);
+}
+/// Output blocks that a task computes together.
+inline constexpr int task_blocks = lanes == 16 ? 2 : 1;
+
+/// The micro-kernel of the forward pass and of the data gradient, keyed on its tile alone:
+/// sums[pixel][16 * blocks] += sum over runs r and values k of
+/// x[pixel * pixel_stride + offsets[r] + k] * weights[r][k][16 * blocks].
+/// Without `accumulate` the sums start from zero.
+template <int pixels, int blocks, int pixel_stride>
+[[gnu::noinline]] void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
+                                     std::int64_t sum_block_stride, const float* x,
+                                     const float* weights, std::int64_t weight_block_stride,
+                                     Runs runs, bool accumulate) {
+    Vector sum[pixels][blocks * vectors];
+    if (accumulate) {
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                sum[p][v] = load(sums + p * sum_pixel_stride + v / vectors * sum_block_stride +
+                                 v % vectors * lanes);
+    } else {
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v) sum[p][v] = Vector{};
+    }
+    for (int r = 0; r < runs.count; ++r) {
+        const float* source = x + runs.offsets[r];
+        for (int k = 0; k < runs.length; ++k) {
+            Vector weight[blocks * vectors];
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                weight[v] = load(weights + v / vectors * weight_block_stride + v % vectors * lanes);
+#pragma GCC unroll 16
+            for (int p = 0; p < pixels; ++p) {
+                const Vector value = broadcast(source[k + p * pixel_stride]);
+#pragma GCC unroll 16
+                for (int v = 0; v < blocks * vectors; ++v)
+                    sum[p][v] = multiply_add(value, weight[v], sum[p][v]);
+            }
+            weights += block;
+        }
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            store(
+                sums + p * sum_pixel_stride + v / vectors * sum_block_stride + v % vectors * lanes,
+                sum[p][v]);
+}
+
+/// A row of `count` pixels, cut into tiles.
+template <int count, int blocks, int pixel_stride>
+[[gnu::always_inline]] inline void multiply_row(float* sums, std::int64_t sum_pixel_stride,
+                                                std::int64_t sum_block_stride, const float* x,
+                                                const float* weights,
+                                                std::int64_t weight_block_stride, Runs runs,
+                                                bool accumulate) {
+    constexpr Pieces tiles = split(count, tile_pixels(blocks));
+    for (int tile = 0; tile < tiles.larger; ++tile) {
+        multiply_tile<tiles.size + 1, blocks, pixel_stride>(sums, sum_pixel_stride,
+                                                            sum_block_stride, x, weights,
+                                                            weight_block_stride, runs, accumulate);
+        sums += (tiles.size + 1) * sum_pixel_stride;
+        x += (tiles.size + 1) * pixel_stride;
+    }
+    if constexpr (tiles.size > 0) {
+        for (int tile = tiles.larger; tile < tiles.number; ++tile) {
+            multiply_tile<tiles.size, blocks, pixel_stride>(sums, sum_pixel_stride,
+                                                            sum_block_stride, x, weights,
+                                                            weight_block_stride, runs, accumulate);
+            sums += tiles.size * sum_pixel_stride;
+            x += tiles.size * pixel_stride;
+        }
+    }
+}
+
+/// Runs whose weights stay in the first-level cache while a plane is computed.
+constexpr int runs_per_pass(std::int64_t run_length, std::int64_t runs, int blocks) {
+    const std::int64_t fit = (12 << 10) / (run_length * block * 4 * blocks);
+    return static_cast<int>(fit < 1 ? 1 : (fit > runs ? runs : fit));
+}
+
+/// Offsets of the runs of a forward pass from a pixel's base, for one group.
+template <Geometry g>
+inline constexpr auto forward_offsets = [] {
+    constexpr ConvolutionLayout c = convolution_layout(g);
+    constexpr MapLayout in = input_layout(g);
+    std::array<std::int32_t, static_cast<std::size_t>(c.runs)> offsets{};
+    for (std::int64_t r = 0; r < c.runs; ++r)
+        offsets[static_cast<std::size_t>(r)] = static_cast<std::int32_t>(
+            r / g.window.kernel_height * in.plane + r % g.window.kernel_height * in.row);
+    return offsets;
+}();
+
+/// What remains of a convolution stage for one finished plane of sums: bias, ReLU, max pool.
+/// `sums` is [middle row][middle column][16] without a halo.
+template <Geometry g>
+void finish_plane(const float* sums, const float* bias, float* plane, std::uint8_t* codes) {
+    constexpr MapLayout out = output_layout(g);
+    Vector shift[vectors];
+    for (int v = 0; v < vectors; ++v) shift[v] = load(bias + v * lanes);
+    clear_halo(plane, g.output, g.output_halo);
+    float* target = plane + out.origin;
+    if constexpr (!g.pool) {
+        for (int y = 0; y < g.middle.height; ++y)
+            for (int x = 0; x < g.middle.width; ++x)
+                for (int v = 0; v < vectors; ++v) {
+                    const std::int64_t from = (std::int64_t{y} * g.middle.width + x) * block;
+                    Vector value = load(sums + from + v * lanes) + shift[v];
+                    if constexpr (g.relu) value = rectify(value);
+                    store(target + y * out.row + x * block + v * lanes, value);
+                }
+    } else {
+        max_pool_plane<g.pool, g.middle.height, g.middle.width, g.output.height, g.output.width,
+                       g.relu>(sums, std::int64_t{g.middle.width} * block, shift, target, out.row,
+                               codes);
+    }
+}
+
+/// Forward: a task computes `blocks` output planes of one sample.
+template <Geometry g>
+struct ConvolutionForward {
+    static constexpr ConvolutionLayout c = convolution_layout(g);
+    static constexpr MapLayout in = input_layout(g);
+    static constexpr MapLayout out = output_layout(g);
+    static constexpr std::int64_t middle_plane = g.middle.pixels() * block;
+    static constexpr std::int64_t tasks_per_sample = (c.output_blocks_per_group + task_blocks - 1) /
+                                                     task_blocks *
+                                                     (c.output_blocks / c.output_blocks_per_group);
+
+    const StageIo& io;
+
+    template <int blocks>
+    void compute(std::int64_t sample, std::int64_t first_block, float* sums) const {
+        constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
+        constexpr int pass = runs_per_pass(c.run_length, c.runs, blocks);
+        const std::int64_t group = first_block / c.output_blocks_per_group;
+        // The padding of a halo belongs to the window, so windows start at the buffer's corner.
+        const float* x =
+            io.input + sample * in.sample + group * c.input_planes_per_group * in.plane;
+        const float* weights = io.weights + first_block * c.weights_per_block;
+        for (int run = 0; run < c.runs; run += pass) {
+            const int left = static_cast<int>(c.runs) - run;
+            const Runs runs{forward_offsets<g>.data() + run, left < pass ? left : pass,
+                            static_cast<int>(c.run_length)};
+            for (int y = 0; y < g.middle.height; ++y)
+                multiply_row<g.middle.width, blocks, pixel_stride>(
+                    sums + std::int64_t{y} * g.middle.width * block, block, middle_plane,
+                    x + y * g.window.stride_height * in.row, weights + run * c.run_length * block,
+                    c.weights_per_block, runs, run > 0);
+        }
+        for (int b = 0; b < blocks; ++b) {
+            const std::int64_t plane = first_block + b;
+            finish_plane<g>(sums + b * middle_plane, io.biases + plane * block,
+                            io.output + sample * out.sample + plane * out.plane,
+                            io.codes == nullptr ? nullptr
+                                                : io.codes + sample * code_bytes(g) +
+                                                      plane * gradient_layout(g).plane);
+        }
+    }
+
+    void operator()(std::int64_t task, int worker) const {
+        constexpr std::int64_t tasks_per_group =
+            (c.output_blocks_per_group + task_blocks - 1) / task_blocks;
+        const std::int64_t sample = task / tasks_per_sample;
+        const std::int64_t group = task % tasks_per_sample / tasks_per_group;
+        const std::int64_t first = task % tasks_per_group * task_blocks;
+        float* sums = io.scratch + worker * io.scratch_stride;
+        const std::int64_t plane = group * c.output_blocks_per_group + first;
+        if constexpr (c.output_blocks_per_group % task_blocks != 0)
+            if (first + task_blocks > c.output_blocks_per_group)
+                return compute<1>(sample, plane, sums);
+        if constexpr (c.output_blocks_per_group >= task_blocks)
+            compute<task_blocks>(sample, plane, sums);
+    }
+};
+
+template <Geometry g>
+void convolution_forward(const StageIo& io) {
+    using Task = ConvolutionForward<g>;
+    parallel(io, io.batch * Task::tasks_per_sample, Task{io});
+}
+
+// --- backward ----------------------------------------------------------------------------------
+
+/// Gradient of one plane of the convolution's output: pool and ReLU backward, and the plane's sum,
+/// which is the sample's share of the bias gradient.
+template <Geometry g>
+struct MiddleGradient {
+    static constexpr MapLayout middle = middle_gradient_layout(g);
+    static constexpr MapLayout out = output_layout(g);
+    static constexpr MapLayout gradient = gradient_layout(g);
+
+    const StageIo& io;
+    std::int64_t first;  ///< first sample of the chunk
+    float* planes;       ///< [sample of the chunk][block] of `middle`
+    float* bias_shares;  ///< [sample of the chunk][channel]
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / gradient.planes;
+        const std::int64_t plane = task % gradient.planes;
+        float* start = planes + sample * middle.sample + plane * middle.plane;
+        float* target = start + middle.origin;
+        const float* source =
+            io.output_gradient + (first + sample) * gradient.sample + plane * gradient.plane;
+        Vector total[vectors] = {};
+        if constexpr (g.pool) {
+            clear_pixels(start, middle.plane / block);
+            const std::uint8_t* codes =
+                io.codes + (first + sample) * code_bytes(g) + plane * gradient.plane;
+            max_pool_plane_backward<g.pool, g.middle.height, g.middle.width, g.output.height,
+                                    g.output.width>(source, gradient.row, codes, target,
+                                                    middle.row);
+            for (std::int64_t i = 0; i < g.output.pixels(); ++i)
+                for (int v = 0; v < vectors; ++v) {
+                    const Vector value = load(source + i * block + v * lanes);
+                    const Mask code = load_codes(codes + i * block + v * lanes);
+                    total[v] += keep_where(code != dead_code, value);
+                }
+        } else {
+            clear_halo(start, g.middle, gradient_halo(g));
+            const float* values =
+                io.output + (first + sample) * out.sample + plane * out.plane + out.origin;
+            for (int y = 0; y < g.middle.height; ++y)
+                for (int x = 0; x < g.middle.width; ++x)
+                    for (int v = 0; v < vectors; ++v) {
+                        Vector value = load(source + y * gradient.row + x * block + v * lanes);
+                        if constexpr (g.relu)
+                            value = keep_where(
+                                load(values + y * out.row + x * block + v * lanes) > Vector{},
+                                value);
+                        total[v] += value;
+                        store(target + y * middle.row + x * block + v * lanes, value);
+                    }
+        }
+        float* share = bias_shares + sample * packed_bias_count(g) + plane * block;
+        for (int v = 0; v < vectors; ++v) store(share + v * lanes, total[v]);
+    }
+};
+
+/// The weights of the data gradient for one phase: [input block][output block of the group]
+/// [kernel row of the phase][kernel column of the phase, last first][output channel][16 inputs].
+template <Geometry g>
+struct TransposeWeights {
+    static constexpr ConvolutionLayout c = convolution_layout(g);
+    static constexpr std::int64_t weights_per_input_block =
+        c.output_blocks_per_group * g.window.kernel_height * g.window.kernel_width * block * block;
+
+    const StageIo& io;
+    float* transposed;
+
+    /// Start of a phase within the weights of an input block.
+    static constexpr std::int64_t phase_offset(int phase_row, int phase_column) {
+        std::int64_t offset = 0;
+        for (int row = 0; row < g.window.stride_height; ++row)
+            for (int column = 0; column < g.window.stride_width; ++column) {
+                if (row == phase_row && column == phase_column) return offset;
+                offset += c.output_blocks_per_group * block * block * taps(row, column);
+            }
+        return offset;
+    }
+    static constexpr std::int64_t taps(int phase_row, int phase_column) {
+        return std::int64_t{rows(phase_row)} * columns(phase_column);
+    }
+    static constexpr int rows(int phase) {
+        return gradient_phase(phase, 1, g.window.kernel_height, g.window.stride_height, 0).taps;
+    }
+    static constexpr int columns(int phase) {
+        return gradient_phase(phase, 1, g.window.kernel_width, g.window.stride_width, 0).taps;
+    }
+
+    /// A task transposes all weights between one input block and one output block of its group.
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t input_block = task / c.output_blocks_per_group;
+        const std::int64_t output = task % c.output_blocks_per_group;
+        const std::int64_t group = input_block / c.input_planes_per_group;
+        const std::int64_t plane = input_block % c.input_planes_per_group;
+        const float* source = io.weights +
+                              (group * c.output_blocks_per_group + output) * c.weights_per_block +
+                              plane * g.window.kernel_height * c.run_length * block;
+        for (int row = 0; row < g.window.kernel_height; ++row)
+            for (int column = 0; column < g.window.kernel_width; ++column) {
+                const int phase_row = row % g.window.stride_height;
+                const int phase_column = column % g.window.stride_width;
+                const std::int64_t width = columns(phase_column);
+                float* target =
+                    transposed + input_block * weights_per_input_block +
+                    phase_offset(phase_row, phase_column) +
+                    (output * rows(phase_row) * width + row / g.window.stride_height * width +
+                     (width - 1 - column / g.window.stride_width)) *
+                        block * block;
+                const float* tile = source + (row * c.run_length + column * block) * block;
+                for (int i = 0; i < block; ++i)
+                    for (int o = 0; o < block; ++o) target[o * block + i] = tile[i * block + o];
+            }
+    }
+};
+
+/// Offsets of the data gradient's runs in one phase, from the pixel under its first kernel tap.
+template <Geometry g, int phase_row, int phase_column>
+inline constexpr auto gradient_offsets = [] {
+    constexpr ConvolutionLayout c = convolution_layout(g);
+    constexpr MapLayout middle = middle_gradient_layout(g);
+    constexpr int rows = TransposeWeights<g>::rows(phase_row);
+    constexpr int columns = TransposeWeights<g>::columns(phase_column);
+    constexpr std::int64_t count = c.output_blocks_per_group * rows;
+    std::array<std::int32_t, static_cast<std::size_t>(count > 0 ? count : 1)> offsets{};
+    for (std::int64_t r = 0; r < count; ++r)
+        offsets[static_cast<std::size_t>(r)] = static_cast<std::int32_t>(
+            r / rows * middle.plane - r % rows * middle.row - (columns - 1) * middle.pixel);
+    return offsets;
+}();
+
+/// Data gradient: a task computes the gradient of `blocks` input planes of one sample.
+template <Geometry g>
+struct DataGradient {
+    static constexpr ConvolutionLayout c = convolution_layout(g);
+    static constexpr MapLayout middle = middle_gradient_layout(g);
+    static constexpr MapLayout target = layout_of(g.input, {}, false);
+    static constexpr std::int64_t input_blocks = target.planes;
+    static constexpr std::int64_t tasks_per_group =
+        (c.input_planes_per_group + task_blocks - 1) / task_blocks;
+    static constexpr std::int64_t tasks_per_sample =
+        input_blocks / c.input_planes_per_group * tasks_per_group;
+
+    const StageIo& io;
+    std::int64_t first;
+    const float* planes;
+    const float* transposed;
+
+    template <int blocks, int phase_row, int phase_column>
+    void compute_phase(std::int64_t sample, std::int64_t plane) const {
+        using Weights = TransposeWeights<g>;
+        constexpr GradientPhase rows =
+            gradient_phase(phase_row, g.input.height, g.window.kernel_height,
+                           g.window.stride_height, g.window.pad_top);
+        constexpr GradientPhase columns =
+            gradient_phase(phase_column, g.input.width, g.window.kernel_width,
+                           g.window.stride_width, g.window.pad_left);
+        if constexpr (rows.count > 0 && columns.count > 0) {
+            constexpr int run_length = columns.taps * block;
+            constexpr int total = rows.taps * columns.taps == 0
+                                      ? 0
+                                      : static_cast<int>(c.output_blocks_per_group) * rows.taps;
+            constexpr int pass = total == 0 ? 1 : runs_per_pass(run_length, total, blocks);
+            const std::int64_t group = plane / c.input_planes_per_group;
+            const float* weights = transposed + plane * Weights::weights_per_input_block +
+                                   Weights::phase_offset(phase_row, phase_column);
+            const float* source = planes + sample * middle.sample + middle.origin +
+                                  group * c.output_blocks_per_group * middle.plane +
+                                  rows.output * middle.row + columns.output * middle.pixel;
+            float* sums = io.input_gradient + (first + sample) * target.sample +
+                          plane * target.plane + rows.first * target.row +
+                          columns.first * target.pixel;
+            int run = 0;
+            do {
+                const Runs runs{gradient_offsets<g, phase_row, phase_column>.data() + run,
+                                total - run < pass ? total - run : pass, run_length};
+                for (int y = 0; y < rows.count; ++y)
+                    multiply_row<columns.count, blocks, block>(
+                        sums + y * g.window.stride_height * target.row,
+                        g.window.stride_width * block, target.plane, source + y * middle.row,
+                        weights + std::int64_t{run} * run_length * block,
+                        Weights::weights_per_input_block, runs, run > 0);
+                run += pass;
+            } while (run < total);
+        }
+    }
+
+    template <int blocks, int... phases>
+    void compute(std::int64_t sample, std::int64_t plane,
+                 std::integer_sequence<int, phases...>) const {
+        (compute_phase<blocks, phases / g.window.stride_width, phases % g.window.stride_width>(
+             sample, plane),
+         ...);
+    }
+
+    void operator()(std::int64_t task, int) const {
+        constexpr std::make_integer_sequence<int, g.window.stride_height * g.window.stride_width>
+            phases{};
+        const std::int64_t sample = task / tasks_per_sample;
+        const std::int64_t group = task % tasks_per_sample / tasks_per_group;
+        const std::int64_t start = task % tasks_per_group * task_blocks;
+        const std::int64_t plane = group * c.input_planes_per_group + start;
+        if constexpr (c.input_planes_per_group % task_blocks != 0)
+            if (start + task_blocks > c.input_planes_per_group)
+                return compute<1>(sample, plane, phases);
+        if constexpr (c.input_planes_per_group >= task_blocks)
+            compute<task_blocks>(sample, plane, phases);
+    }
+};
+
+/// Values of a run whose weight gradients the register tile holds, for `blocks` output blocks.
+constexpr int tile_values(int blocks) {
+    const int most = (registers - 1 - blocks * vectors) / (blocks * vectors);
+    return most < 1 ? 1 : (most > 14 ? 14 : most);
+}
+
+/// The micro-kernel of the weight gradient:
+/// sums[value][16 * blocks] += sum over rows and columns of
+/// x[row * x_row + column * pixel_stride + value] * y[row * y_row + column * 16][16 * blocks].
+template <int values, int blocks, int pixel_stride>
+[[gnu::noinline]] void correlate_tile(float* sums, std::int64_t sum_block_stride, const float* x,
+                                      std::int64_t x_row, const float* y, std::int64_t y_row,
+                                      std::int64_t y_block_stride, int rows, int columns) {
+    Vector sum[values][blocks * vectors];
+#pragma GCC unroll 16
+    for (int k = 0; k < values; ++k)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            sum[k][v] =
+                load(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes);
+    for (int row = 0; row < rows; ++row) {
+        const float* source = x + row * x_row;
+        const float* gradient = y + row * y_row;
+        for (int column = 0; column < columns; ++column) {
+            Vector g[blocks * vectors];
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                g[v] = load(gradient + v / vectors * y_block_stride + v % vectors * lanes);
+#pragma GCC unroll 16
+            for (int k = 0; k < values; ++k) {
+                const Vector value = broadcast(source[k]);
+#pragma GCC unroll 16
+                for (int v = 0; v < blocks * vectors; ++v)
+                    sum[k][v] = multiply_add(value, g[v], sum[k][v]);
+            }
+            source += pixel_stride;
+            gradient += block;
+        }
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < values; ++k)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            store(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes,
+                  sum[k][v]);
+}
+
+/// Weight gradient: a task adds, sample by sample, the gradients of some runs of some output
+/// blocks, so every sum has the same order whatever the threads.
+template <Geometry g>
+struct WeightGradient {
+    static constexpr ConvolutionLayout c = convolution_layout(g);
+    static constexpr MapLayout in = input_layout(g);
+    static constexpr MapLayout middle = middle_gradient_layout(g);
+    static constexpr int runs_per_task = g.planar_input ? 3 : g.window.kernel_height;
+    static constexpr std::int64_t parts = (c.runs + runs_per_task - 1) / runs_per_task;
+    static constexpr std::int64_t tasks_per_group =
+        (c.output_blocks_per_group + task_blocks - 1) / task_blocks * parts;
+    static constexpr std::int64_t tasks =
+        c.output_blocks / c.output_blocks_per_group * tasks_per_group;
+
+    const StageIo& io;
+    std::int64_t first;
+    std::int64_t count;  ///< samples of the chunk
+    const float* planes;
+
+    /// Rows of the output whose gradient and inputs fit the first-level cache together.
+    static constexpr int rows_per_pass(int blocks) {
+        const std::int64_t bytes =
+            4 * (in.row * g.window.stride_height + std::int64_t{g.middle.width} * block * blocks);
+        const std::int64_t fit =
+            (20 << 10) / bytes - g.window.kernel_height / g.window.stride_height;
+        return static_cast<int>(fit < 1 ? 1 : (fit > g.middle.height ? g.middle.height : fit));
+    }
+
+    template <int blocks>
+    void compute(std::int64_t first_block, int first_run, int end_run) const {
+        constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
+        constexpr Pieces tiles = split(static_cast<int>(c.run_length), tile_values(blocks));
+        constexpr int pass = rows_per_pass(blocks);
+        const std::int64_t group = first_block / c.output_blocks_per_group;
+        float* sums = io.weight_gradient + first_block * c.weights_per_block;
+        if (first == 0)
+            for (int b = 0; b < blocks; ++b)
+                clear_pixels(sums + b * c.weights_per_block + first_run * c.run_length * block,
+                             (end_run - first_run) * c.run_length);
+        for (std::int64_t sample = 0; sample < count; ++sample) {
+            const float* x = io.input + (first + sample) * in.sample +
+                             group * c.input_planes_per_group * in.plane;
+            const float* y =
+                planes + sample * middle.sample + first_block * middle.plane + middle.origin;
+            for (int row = 0; row < g.middle.height; row += pass) {
+                const int rows = g.middle.height - row < pass ? g.middle.height - row : pass;
+                for (int run = first_run; run < end_run; ++run) {
+                    const float* source = x + forward_offsets<g>[static_cast<std::size_t>(run)] +
+                                          row * g.window.stride_height * in.row;
+                    float* target = sums + run * c.run_length * block;
+                    for (int tile = 0; tile < tiles.number; ++tile) {
+                        const bool larger = tile < tiles.larger;
+                        if (larger)
+                            correlate_tile<tiles.size + 1, blocks, pixel_stride>(
+                                target, c.weights_per_block, source,
+                                g.window.stride_height * in.row, y + row * middle.row, middle.row,
+                                middle.plane, rows, g.middle.width);
+                        else
+                            correlate_tile<tiles.size, blocks, pixel_stride>(
+                                target, c.weights_per_block, source,
+                                g.window.stride_height * in.row, y + row * middle.row, middle.row,
+                                middle.plane, rows, g.middle.width);
+                        source += tiles.size + larger;
+                        target += (tiles.size + larger) * block;
+                    }
+                }
+            }
+        }
+    }
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t group = task / tasks_per_group;
+        const std::int64_t start = task % tasks_per_group / parts * task_blocks;
+        const int run = static_cast<int>(task % parts) * runs_per_task;
+        const int end =
+            run + runs_per_task < c.runs ? run + runs_per_task : static_cast<int>(c.runs);
+        const std::int64_t plane = group * c.output_blocks_per_group + start;
+        if constexpr (c.output_blocks_per_group % task_blocks != 0)
+            if (start + task_blocks > c.output_blocks_per_group) return compute<1>(plane, run, end);
+        if constexpr (c.output_blocks_per_group >= task_blocks)
+            compute<task_blocks>(plane, run, end);
+    }
+};
+
+/// Clears what a dense convolution computed between groups that do not fill whole blocks.
+template <Geometry g>
+void clear_between_groups(float* gradient) {
+    constexpr ConvolutionLayout c = convolution_layout(g);
+    const int group_inputs = g.input.channels / g.groups;
+    const int group_outputs = g.middle.channels / g.groups;
+    const int width = g.planar_input ? 1 : block;
+    for (std::int64_t i = 0; i < c.weight_count; ++i) {
+        const std::int64_t output = i / c.weights_per_block * block + i % block;
+        const std::int64_t value = i % c.weights_per_block / block;
+        const std::int64_t input =
+            value / c.run_length / g.window.kernel_height * width + value % c.run_length % width;
+        if (output / group_outputs != input / group_inputs) gradient[i] = 0;
+    }
+}
+
+/// Gradients of a convolution stage, a chunk of samples at a time. The weight gradient is left in
+/// memory: it is small beside the linear layers'.
+template <Geometry g>
+void convolution_backward(const StageIo& io) {
+    constexpr MapLayout middle = middle_gradient_layout(g);
+    constexpr std::int64_t chunk = backward_chunk(g);
+    constexpr std::int64_t channels = packed_bias_count(g);
+    float* planes = io.workspace;
+    float* bias_shares = planes + chunk * middle.sample;
+    float* transposed = bias_shares + chunk * channels;
+    if constexpr (g.input_gradient)
+        parallel(io, blocks_of(g.input.channels) * convolution_layout(g).output_blocks_per_group,
+                 TransposeWeights<g>{io, transposed});
+    clear_pixels(io.bias_gradient, channels / block);
+    for (std::int64_t first = 0; first < io.batch; first += chunk) {
+        const std::int64_t count = io.batch - first < chunk ? io.batch - first : chunk;
+        parallel(io, count * gradient_layout(g).planes,
+                 MiddleGradient<g>{io, first, planes, bias_shares});
+        for (std::int64_t sample = 0; sample < count; ++sample)
+            for (std::int64_t i = 0; i < channels; i += lanes)
+                store(io.bias_gradient + i,
+                      load(io.bias_gradient + i) + load(bias_shares + sample * channels + i));
+        if constexpr (g.input_gradient)
+            parallel(io, count * DataGradient<g>::tasks_per_sample,
+                     DataGradient<g>{io, first, planes, transposed});
+        parallel(io, WeightGradient<g>::tasks, WeightGradient<g>{io, first, count, planes});
+    }
+    if constexpr (g.groups > 1 && !convolution_layout(g).grouped)
+        clear_between_groups<g>(io.weight_gradient);
+}

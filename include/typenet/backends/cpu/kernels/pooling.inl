@@ -1,0 +1,218 @@
+// Max pooling with a byte code for each output: the place in its window of the value that won.
+
+/// Code of an output that passes no gradient on: the ReLU before the pool cut it off.
+inline constexpr std::uint8_t dead_code = 255;
+
+[[gnu::always_inline]] inline Mask load_codes(const std::uint8_t* source) {
+    Bytes bytes;
+    __builtin_memcpy(&bytes, source, sizeof bytes);
+    return __builtin_convertvector(bytes, Mask);
+}
+[[gnu::always_inline]] inline void store_codes(std::uint8_t* target, Mask codes) {
+    const Bytes bytes = __builtin_convertvector(codes, Bytes);
+    __builtin_memcpy(target, &bytes, sizeof bytes);
+}
+
+/// The part of a window along one axis that lies inside the input.
+struct Span {
+    int first;  ///< kernel positions [first, end)
+    int end;
+    int start;  ///< input position of kernel position 0
+};
+[[gnu::always_inline]] inline Span window_span(int output, int kernel, int stride, int pad,
+                                               int input) {
+    const int start = output * stride - pad;
+    return {start < 0 ? -start : 0, input - start < kernel ? input - start : kernel, start};
+}
+
+/// One plane [height][width][16] -> [out_height][out_width][16]. `shift` is added to each value
+/// first. With `relu`, values below 0 count as 0 and codes of outputs that are 0 are `dead_code`.
+/// Of equal values the first wins, NaN wins over all. `codes` may be null.
+template <Window pool, int height, int width, int out_height, int out_width, bool relu>
+void max_pool_plane(const float* source, std::int64_t source_row, const Vector* shift,
+                    float* target, std::int64_t target_row, std::uint8_t* codes) {
+    for (int y = 0; y < out_height; ++y) {
+        const Span rows =
+            window_span(y, pool.kernel_height, pool.stride_height, pool.pad_top, height);
+        for (int x = 0; x < out_width; ++x) {
+            const Span columns =
+                window_span(x, pool.kernel_width, pool.stride_width, pool.pad_left, width);
+            for (int v = 0; v < vectors; ++v) {
+                Vector best = broadcast(-__builtin_inff());
+                Mask code = Mask{} + (rows.first * pool.kernel_width + columns.first);
+                for (int row = rows.first; row < rows.end; ++row) {
+                    const float* line = source + (rows.start + row) * source_row + v * lanes;
+                    for (int column = columns.first; column < columns.end; ++column) {
+                        const Vector value =
+                            load(line + (columns.start + column) * block) + shift[v];
+                        const Mask wins = (value > best) | (value != value);
+                        best = wins ? value : best;
+                        code = wins ? Mask{} + (row * pool.kernel_width + column) : code;
+                    }
+                }
+                if constexpr (relu) {
+                    code = best <= Vector{} ? Mask{} + dead_code : code;
+                    best = rectify(best);
+                }
+                store(target + y * target_row + x * block + v * lanes, best);
+                if (codes != nullptr)
+                    store_codes(codes + (std::int64_t{y} * out_width + x) * block + v * lanes,
+                                code);
+            }
+        }
+    }
+}
+
+/// Adds each output's gradient to the value that won. `target` [height][width][16] starts at zero.
+template <Window pool, int height, int width, int out_height, int out_width>
+void max_pool_plane_backward(const float* source, std::int64_t source_row,
+                             const std::uint8_t* codes, float* target, std::int64_t target_row) {
+    for (int y = 0; y < out_height; ++y) {
+        const Span rows =
+            window_span(y, pool.kernel_height, pool.stride_height, pool.pad_top, height);
+        for (int x = 0; x < out_width; ++x) {
+            const Span columns =
+                window_span(x, pool.kernel_width, pool.stride_width, pool.pad_left, width);
+            for (int v = 0; v < vectors; ++v) {
+                const Vector gradient = load(source + y * source_row + x * block + v * lanes);
+                const Mask code =
+                    load_codes(codes + (std::int64_t{y} * out_width + x) * block + v * lanes);
+                for (int row = rows.first; row < rows.end; ++row)
+                    for (int column = columns.first; column < columns.end; ++column) {
+                        float* place = target + (rows.start + row) * target_row +
+                                       (columns.start + column) * block + v * lanes;
+                        const Mask won = code == row * pool.kernel_width + column;
+                        store(place, load(place) + keep_where(won, gradient));
+                    }
+            }
+        }
+    }
+}
+
+/// A max pool that stands alone.
+template <Geometry g>
+struct MaxPoolForward {
+    static constexpr MapLayout in = input_layout(g);
+    static constexpr MapLayout out = output_layout(g);
+    const StageIo& io;
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / in.planes;
+        const std::int64_t plane = task % in.planes;
+        const Vector shift[vectors] = {};
+        float* target = io.output + sample * out.sample + plane * out.plane;
+        clear_halo(target, g.output, g.output_halo);
+        max_pool_plane<g.window, g.input.height, g.input.width, g.output.height, g.output.width,
+                       false>(io.input + sample * in.sample + plane * in.plane + in.origin, in.row,
+                              shift, target + out.origin, out.row,
+                              io.codes == nullptr ? nullptr
+                                                  : io.codes + sample * code_bytes(g) +
+                                                        plane * gradient_layout(g).plane);
+    }
+};
+template <Geometry g>
+void max_pool_forward(const StageIo& io) {
+    parallel(io, io.batch * input_layout(g).planes, MaxPoolForward<g>{io});
+}
+
+template <Geometry g>
+struct MaxPoolBackward {
+    static constexpr MapLayout target = layout_of(g.input, {}, false);
+    static constexpr MapLayout source = gradient_layout(g);
+    const StageIo& io;
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / target.planes;
+        const std::int64_t plane = task % target.planes;
+        float* start = io.input_gradient + sample * target.sample + plane * target.plane;
+        clear_pixels(start, target.plane / block);
+        max_pool_plane_backward<g.window, g.input.height, g.input.width, g.output.height,
+                                g.output.width>(
+            io.output_gradient + sample * source.sample + plane * source.plane, source.row,
+            io.codes + sample * code_bytes(g) + plane * source.plane, start, target.row);
+    }
+};
+template <Geometry g>
+void max_pool_backward(const StageIo& io) {
+    parallel(io, io.batch * gradient_layout(g).planes, MaxPoolBackward<g>{io});
+}
+
+/// Rows (or columns) that output `index` of an adaptive average covers: [first, end).
+constexpr int adaptive_first(int index, int input, int output) {
+    return index * input / output;
+}
+constexpr int adaptive_end(int index, int input, int output) {
+    return ((index + 1) * input + output - 1) / output;
+}
+
+template <Geometry g>
+struct AdaptiveAverageForward {
+    static constexpr MapLayout in = input_layout(g);
+    static constexpr MapLayout out = output_layout(g);
+    const StageIo& io;
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / in.planes;
+        const std::int64_t plane = task % in.planes;
+        const float* source = io.input + sample * in.sample + plane * in.plane + in.origin;
+        float* target = io.output + sample * out.sample + plane * out.plane;
+        clear_halo(target, g.output, g.output_halo);
+        for (int y = 0; y < g.output.height; ++y)
+            for (int x = 0; x < g.output.width; ++x) {
+                const int top = adaptive_first(y, g.input.height, g.output.height);
+                const int bottom = adaptive_end(y, g.input.height, g.output.height);
+                const int left = adaptive_first(x, g.input.width, g.output.width);
+                const int right = adaptive_end(x, g.input.width, g.output.width);
+                const Vector share =
+                    broadcast(1.0f / static_cast<float>((bottom - top) * (right - left)));
+                for (int v = 0; v < vectors; ++v) {
+                    Vector sum{};
+                    for (int row = top; row < bottom; ++row)
+                        for (int column = left; column < right; ++column)
+                            sum += load(source + row * in.row + column * block + v * lanes);
+                    store(target + out.origin + y * out.row + x * block + v * lanes, sum * share);
+                }
+            }
+    }
+};
+template <Geometry g>
+void adaptive_average_forward(const StageIo& io) {
+    parallel(io, io.batch * input_layout(g).planes, AdaptiveAverageForward<g>{io});
+}
+
+template <Geometry g>
+struct AdaptiveAverageBackward {
+    static constexpr MapLayout target = layout_of(g.input, {}, false);
+    static constexpr MapLayout source = gradient_layout(g);
+    const StageIo& io;
+
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / target.planes;
+        const std::int64_t plane = task % target.planes;
+        float* start = io.input_gradient + sample * target.sample + plane * target.plane;
+        const float* gradients = io.output_gradient + sample * source.sample + plane * source.plane;
+        clear_pixels(start, target.plane / block);
+        for (int y = 0; y < g.output.height; ++y)
+            for (int x = 0; x < g.output.width; ++x) {
+                const int top = adaptive_first(y, g.input.height, g.output.height);
+                const int bottom = adaptive_end(y, g.input.height, g.output.height);
+                const int left = adaptive_first(x, g.input.width, g.output.width);
+                const int right = adaptive_end(x, g.input.width, g.output.width);
+                const Vector share =
+                    broadcast(1.0f / static_cast<float>((bottom - top) * (right - left)));
+                for (int v = 0; v < vectors; ++v) {
+                    const Vector gradient =
+                        load(gradients + y * source.row + x * block + v * lanes) * share;
+                    for (int row = top; row < bottom; ++row)
+                        for (int column = left; column < right; ++column) {
+                            float* place = start + row * target.row + column * block + v * lanes;
+                            store(place, load(place) + gradient);
+                        }
+                }
+            }
+    }
+};
+template <Geometry g>
+void adaptive_average_backward(const StageIo& io) {
+    parallel(io, io.batch * gradient_layout(g).planes, AdaptiveAverageBackward<g>{io});
+}

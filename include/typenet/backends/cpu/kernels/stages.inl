@@ -1,0 +1,51 @@
+// The entry points of an instruction set: forward and backward of a stage.
+
+/// What a stage computes from its input.
+template <Geometry g>
+void forward(const StageIo& io) {
+    if constexpr (g.op == Op::convolution) {
+        convolution_forward<g>(io);
+    } else if constexpr (g.op == Op::linear) {
+        linear_forward<g.relu>(io, linear_rows(g), linear_columns(g));
+    } else if constexpr (g.op == Op::relu) {
+        relu_forward<g>(io);
+    } else if constexpr (g.op == Op::max_pool) {
+        max_pool_forward<g>(io);
+    } else if constexpr (g.op == Op::adaptive_avg_pool) {
+        adaptive_average_forward<g>(io);
+    } else if constexpr (g.op == Op::dropout) {
+        dropout_forward<g>(io);
+    } else if constexpr (g.op == Op::softmax) {
+        softmax_forward<g>(io);
+    } else if constexpr (g.op == Op::resize) {
+        resize_forward<g>(io);
+    } else {
+        response_norm_forward<g>(io);
+    }
+}
+
+/// Gradients of a stage. Only linear stages apply `rule` themselves; the others leave gradients.
+template <Geometry g, class Rule>
+void backward(const StageIo& io, const Rule& rule) {
+    if constexpr (g.op == Op::convolution) {
+        convolution_backward<g>(io);
+    } else if constexpr (g.op == Op::linear) {
+        linear_backward<Rule, g.relu>(io, rule, linear_rows(g), linear_columns(g));
+    } else if constexpr (!g.input_gradient) {
+        // Nothing before this stage learns.
+    } else if constexpr (g.op == Op::relu) {
+        relu_backward<g>(io);
+    } else if constexpr (g.op == Op::max_pool) {
+        max_pool_backward<g>(io);
+    } else if constexpr (g.op == Op::adaptive_avg_pool) {
+        adaptive_average_backward<g>(io);
+    } else if constexpr (g.op == Op::dropout) {
+        dropout_backward<g>(io);
+    } else if constexpr (g.op == Op::softmax) {
+        softmax_backward<g>(io);
+    } else if constexpr (g.op == Op::resize) {
+        resize_backward<g>(io);
+    } else {
+        response_norm_backward<g>(io);
+    }
+}

@@ -1,0 +1,91 @@
+// Vectors of the instruction set at hand. Included once for each: TYPENET_LANES floats a vector,
+// TYPENET_REGISTERS of them.
+
+inline constexpr int lanes = TYPENET_LANES;
+inline constexpr int registers = TYPENET_REGISTERS;
+inline constexpr int vectors = block / lanes;  ///< vectors that hold one channel block
+
+using Vector [[gnu::vector_size(lanes * 4)]] = float;
+using Mask [[gnu::vector_size(lanes * 4)]] = std::int32_t;
+using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
+
+[[gnu::always_inline]] inline Vector load(const float* source) {
+    Vector v;
+    __builtin_memcpy(&v, source, sizeof v);
+    return v;
+}
+[[gnu::always_inline]] inline void store(float* target, Vector v) {
+    __builtin_memcpy(target, &v, sizeof v);
+}
+[[gnu::always_inline]] inline Vector broadcast(float value) {
+    return value - Vector{};
+}
+
+/// a * b + c, with one rounding where the instruction set has it.
+[[gnu::always_inline]] inline Vector multiply_add(Vector a, Vector b, Vector c) {
+    return TYPENET_FMA(a, b, c);
+}
+
+[[gnu::always_inline]] inline Vector square_root(Vector v) {
+    return TYPENET_SQRT(v);
+}
+
+/// Sum of the lanes, in a fixed tree.
+[[gnu::always_inline]] inline float sum_of_lanes(Vector v) {
+    float lane[lanes];
+    __builtin_memcpy(lane, &v, sizeof v);
+    for (int width = lanes / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+    return lane[0];
+}
+
+/// max(v, 0) that keeps NaN.
+[[gnu::always_inline]] inline Vector rectify(Vector v) {
+    return v < Vector{} ? Vector{} : v;
+}
+
+[[gnu::always_inline]] inline Vector keep_where(Mask mask, Vector v) {
+    return reinterpret_cast<Vector>(mask & reinterpret_cast<Mask>(v));
+}
+
+/// Writes `count` pixels of zeros.
+[[gnu::always_inline]] inline void clear_pixels(float* target, std::int64_t count) {
+    for (std::int64_t i = 0; i < count * block; i += lanes) store(target + i, Vector{});
+}
+
+/// Zeros around plane `plane` of a sample.
+inline void clear_halo(float* plane, const Shape& shape, const Halo& halo) {
+    const std::int64_t height = shape.is_flat() ? 1 : shape.height;
+    const std::int64_t width = shape.is_flat() ? 1 : shape.width;
+    const std::int64_t row = halo.left + width + halo.right;
+    clear_pixels(plane, halo.top * row);
+    for (std::int64_t y = 0; y < height; ++y) {
+        float* line = plane + (halo.top + y) * row * block;
+        clear_pixels(line, halo.left);
+        clear_pixels(line + (halo.left + width) * block, halo.right);
+    }
+    clear_pixels(plane + (halo.top + height) * row * block, halo.bottom * row);
+}
+
+/// Splits `count` into as few pieces as possible of at most `most`, of sizes that differ by one:
+/// the first `larger` pieces have size `size + 1`, the others `size`.
+struct Pieces {
+    int number;
+    int size;
+    int larger;
+};
+constexpr Pieces split(int count, int most) {
+    const int number = (count + most - 1) / most;
+    return {number, number == 0 ? 0 : count / number, number == 0 ? 0 : count % number};
+}
+
+/// Runs `task(index, worker)` on the pool. A functor, not a lambda: g++ does not give lambdas the
+/// target of the region they stand in.
+template <class Task>
+void run_task(const void* context, std::int64_t index, int worker) {
+    (*static_cast<const Task*>(context))(index, worker);
+}
+template <class Task>
+void parallel(const StageIo& io, std::int64_t tasks, const Task& task) {
+    io.pool->parallel_for(tasks, &run_task<Task>, &task);
+}

@@ -1,0 +1,38 @@
+// What a stage's kernels are handed: pointers to its data, and the pool that runs its tasks.
+#pragma once
+
+#include <cstdint>
+
+#include "typenet/backends/cpu/thread_pool.hpp"
+#include "typenet/core/layer.hpp"
+#include "typenet/core/random.hpp"
+
+namespace typenet::cpu {
+
+/// Data of one stage in one pass. Layouts are those of backends/cpu/layout.hpp.
+struct StageIo {
+    ThreadPool* pool = nullptr;
+    const LayerInfo* layer = nullptr;
+    std::int64_t batch = 0;
+    const float* input = nullptr;
+    float* output = nullptr;
+    std::uint8_t* codes = nullptr;  ///< max pool: which value of the window won
+    float* weights = nullptr;
+    float* biases = nullptr;
+    float* workspace = nullptr;            ///< shared by all tasks of the stage
+    float* scratch = nullptr;              ///< one piece for each worker
+    std::int64_t scratch_stride = 0;       ///< floats from one worker's piece to the next
+    const DropoutMask* dropout = nullptr;  ///< null: no dropout in this pass
+    float keep_scale = 1;                  ///< 1 / (1 - dropout rate)
+    // Backward only.
+    float* output_gradient = nullptr;  ///< may be overwritten
+    float* input_gradient = nullptr;   ///< null where nothing before the stage learns
+    float* weight_gradient = nullptr;  ///< null: `Rule` updates the weights at once
+    float* bias_gradient = nullptr;
+    float* weight_state[2] = {};  ///< optimizer state of the weights, for the same case
+};
+
+/// The rule of a backward pass that leaves gradients in memory.
+struct KeepGradient {};
+
+}  // namespace typenet::cpu

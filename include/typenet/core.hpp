@@ -1,0 +1,22 @@
+// Types, shapes, checks, stages and memory plans; no kernels, no data.
+#pragma once
+
+#include "typenet/core/error.hpp"
+#include "typenet/core/memory_plan.hpp"
+#include "typenet/core/network.hpp"
+#include "typenet/core/random.hpp"
+#include "typenet/core/shape.hpp"
+#include "typenet/core/stages.hpp"
+#include "typenet/layers/adaptive_avg_pool2d.hpp"
+#include "typenet/layers/conv2d.hpp"
+#include "typenet/layers/dropout.hpp"
+#include "typenet/layers/expect.hpp"
+#include "typenet/layers/flatten.hpp"
+#include "typenet/layers/linear.hpp"
+#include "typenet/layers/local_response_norm.hpp"
+#include "typenet/layers/max_pool2d.hpp"
+#include "typenet/layers/named.hpp"
+#include "typenet/layers/relu.hpp"
+#include "typenet/layers/resize.hpp"
+#include "typenet/layers/softmax.hpp"
+#include "typenet/version.hpp"

@@ -1,0 +1,64 @@
+// Losses: from logits and labels to a number and its gradient.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "typenet/core/error.hpp"
+
+namespace typenet {
+
+/// What a loss found for a batch.
+struct LossValue {
+    double sum = 0;            ///< of the samples' losses
+    std::int64_t correct = 0;  ///< samples whose largest logit is at the label
+};
+
+/// Index of the largest value; the first of equal ones, and NaN counts as smallest.
+inline int argmax(std::span<const float> values) {
+    int best = 0;
+    for (std::size_t i = 1; i < values.size(); ++i)
+        if (values[i] > values[static_cast<std::size_t>(best)] ||
+            std::isnan(values[static_cast<std::size_t>(best)]))
+            best = static_cast<int>(i);
+    return best;
+}
+
+/// Softmax and cross entropy in one: -log softmax(logits)[label], the mean over the batch.
+/// Gradient of a logit: (softmax - one at the label) / batch. PyTorch: nn.CrossEntropyLoss.
+struct CrossEntropy {
+    /// `logits` is [batch][classes]; `gradient`, of the same size, may be empty. Throws ShapeError
+    /// for a label that is no class.
+    LossValue operator()(std::span<const float> logits, std::span<const std::int32_t> labels,
+                         std::span<float> gradient) const {
+        LossValue value;
+        const std::size_t batch = labels.size();
+        if (batch == 0) return value;
+        const std::size_t classes = logits.size() / batch;
+        for (std::size_t n = 0; n < batch; ++n) {
+            if (labels[n] < 0 || static_cast<std::size_t>(labels[n]) >= classes)
+                throw ShapeError("label " + std::to_string(labels[n]) + " of sample " +
+                                 std::to_string(n) + " is no class of a network with " +
+                                 std::to_string(classes) + " outputs; labels count from 0");
+            const auto label = static_cast<std::size_t>(labels[n]);
+            const std::span row = logits.subspan(n * classes, classes);
+            const int best = argmax(row);
+            const double most = row[static_cast<std::size_t>(best)];
+            double sum = 0;
+            for (const float logit : row) sum += std::exp(double{logit} - most);
+            value.sum += std::log(sum) + most - double{row[label]};
+            value.correct += static_cast<std::size_t>(best) == label;
+            if (gradient.empty()) continue;
+            for (std::size_t c = 0; c < classes; ++c) {
+                const double share = std::exp(double{row[c]} - most) / sum;
+                gradient[n * classes + c] = static_cast<float>((share - (c == label ? 1.0 : 0.0)) /
+                                                               static_cast<double>(batch));
+            }
+        }
+        return value;
+    }
+};
+
+}  // namespace typenet

@@ -1,0 +1,55 @@
+// The kernels of AVX-512 with their 16 lanes and 32 registers, lowered to whatever this processor
+// has: their logic is tested on machines that cannot run the instruction set itself.
+#include "cpu/compare.hpp"
+
+namespace typenet::cpu::wide {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+#define TYPENET_LANES 16
+#define TYPENET_REGISTERS 32
+#define TYPENET_FMA(a, b, c) ((a) * (b) + (c))
+#define TYPENET_SQRT(v)                                               \
+    ([&] {                                                            \
+        Vector root = v;                                              \
+        for (int i = 0; i < lanes; ++i) root[i] = std::sqrt(root[i]); \
+        return root;                                                  \
+    }())
+#include "typenet/backends/cpu/kernels/all.inl"
+#pragma GCC diagnostic pop
+}  // namespace typenet::cpu::wide
+
+using namespace typenet;
+using namespace typenet::testing;
+
+namespace {
+
+/// The CPU backend with these kernels in place of the processor's.
+struct WideCpu : Cpu<float> {
+    template <Geometry g>
+    static void forward(Context& context, StageIo& io) {
+        io.pool = &context.pool;
+        cpu::wide::forward<g>(io);
+    }
+    template <Geometry g, class Rule>
+    static void backward(Context& context, StageIo& io, const Rule& rule) {
+        io.pool = &context.pool;
+        cpu::wide::backward<g>(io, rule);
+    }
+    template <class Rule>
+    static void update(Context& context, const Rule& rule, std::int64_t count, float* parameters,
+                       const float* gradients, float* state0, float* state1) {
+        cpu::wide::update(context.pool, rule, count, parameters, gradients, state0, state1);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("AVX-512's tiles: convolutions, strides, groups, pools, linear layers") {
+    using Net =
+        Network<Input<3, 31, 29>, Conv2d<35, Kernel<5>, Stride<2>, Padding<2>>, Relu,
+                MaxPool2d<Kernel<3>, Stride<2>>, Conv2d<64, Kernel<3>, Padding<1>>,
+                Conv2d<96, Kernel<3>, Stride<2>, Groups<2>>, Relu,
+                Conv2d<40, Kernel<3>, Padding<1>>, Flatten, Linear<50>, Dropout<>, Relu, Linear<7>>;
+    for (const std::int64_t batch : {1, 5})
+        compare_with_reference<Net, WideCpu>(cpu::Isa::baseline, batch, Numbers::whole);
+}
