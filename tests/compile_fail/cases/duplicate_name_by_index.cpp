@@ -1,0 +1,17 @@
+// expect: shape_error<at_layer<1, Linear<2
+// expect: , got<4>, wanted<>,
+// expect: this_name_is_taken_by_an_earlier_layer>
+
+#include "typenet/core/network.hpp"
+#include "typenet/layers/linear.hpp"
+#include "typenet/layers/named.hpp"
+
+using namespace typenet;
+
+#ifdef TYPENET_POSITIVE_TWIN
+using Net = Network<Input<8>, Named<"0", Linear<4>>, Linear<2>>;
+#else
+using Net = Network<Input<8>, Named<"1", Linear<4>>, Linear<2>>;
+#endif
+
+static_assert(Net::parameter_count >= 0);

@@ -1,0 +1,3 @@
+#ifndef TYPENET_POSITIVE_TWIN
+static_assert(false, "the earth is round");
+#endif

@@ -1,0 +1,5 @@
+// expect: the earth
+// expect: is flat
+#ifndef TYPENET_POSITIVE_TWIN
+static_assert(false, "the earth is round");
+#endif
