@@ -211,10 +211,11 @@ TEST_CASE("a path that cannot be written is refused with reason and remedy") {
         return error_of([&] { AtomicFile file(path); });
     };
 
-    CHECK(refusal(folder / "none" / "a") ==
-          (folder / "none" / "a").string() +
-              ": cannot open the folder to write it in: No such file or directory; check the name, "
-              "and make the folder first");
+    CHECK(
+        refusal(folder / "none" / "a") ==
+        (folder / "none" / "a").string() +
+            ": cannot open the folder to write it in: No such file or directory; check the path: a "
+            "folder or file of it is not there");
     CHECK_THAT(refusal(folder / "file" / "a"), ContainsText("Not a directory"));
     CHECK_THAT(refusal(folder / "sub"), ContainsText("is a folder"));
     CHECK_THAT(refusal(folder / "sub" / ""), ContainsText("names a folder"));

@@ -595,8 +595,8 @@ TEST_CASE("files that cannot be read say why") {
     };
     CHECK(error(folder / "none") ==
           (folder / "none").string() +
-              ": cannot be opened: No such file or directory; check the name, and make the folder "
-              "first");
+              ": cannot be opened: No such file or directory; check the path: a "
+              "folder or file of it is not there");
     CHECK_THAT(error(folder.path()), ContainsText("is a folder"));
     CHECK_THAT(error("/dev/null"), ContainsText("is not a regular file"));
     REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);

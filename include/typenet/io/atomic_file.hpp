@@ -36,7 +36,7 @@ inline std::string remedy_for(int code) {
         case EROFS:
             return "the disk is read-only: choose another place";
         case ENOENT:
-            return "check the name, and make the folder first";
+            return "check the path: a folder or file of it is not there";
         case ENOTDIR:
             return "a part of the path is a file where a folder is wanted: check the path";
         case ENAMETOOLONG:

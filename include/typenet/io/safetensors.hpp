@@ -130,7 +130,7 @@ enum class SafetensorsFault {
     header_cut,        ///< longer than the file
     header_start,      ///< does not begin with '{'
     header_not_json,   ///< not UTF-8, not JSON, a key twice, or not the members of this format
-    unknown_dtype,     ///
+    unknown_dtype,     ///< an element type that is not in Dtype
     size_overflow,     ///< a size exceeds 2^63 - 1
     partial_byte,      ///< elements smaller than a byte do not fill whole bytes
     size_mismatch,     ///< a tensor's bytes do not fit its shape and dtype
