@@ -80,7 +80,7 @@ inline constexpr std::array dtype_infos{
 };
 static_assert(dtype_infos.size() == std::size_t{static_cast<std::uint8_t>(Dtype::U64)} + 1);
 
-constexpr const DtypeInfo& info(Dtype dtype) {
+constexpr const DtypeInfo& dtype_info(Dtype dtype) {
     return dtype_infos[static_cast<std::size_t>(dtype)];
 }
 
@@ -103,7 +103,7 @@ constexpr std::optional<std::int64_t> element_count(std::span<const std::int64_t
 }
 
 /// "[64, 3, 11, 11]", shortened where there are many dimensions.
-inline std::string to_text(std::span<const std::int64_t> shape) {
+inline std::string shape_text(std::span<const std::int64_t> shape) {
     constexpr std::size_t limit = 8;
     std::string text = "[";
     for (std::size_t i = 0; i < std::min(shape.size(), limit); ++i)
@@ -115,12 +115,12 @@ inline std::string to_text(std::span<const std::int64_t> shape) {
 
 /// The name that a file has for `dtype`: "F32".
 constexpr std::string_view to_string(Dtype dtype) {
-    return detail::info(dtype).name;
+    return detail::dtype_info(dtype).name;
 }
 
 /// Size of one element in bits: 32 for F32, 4 for F4.
 constexpr int bits_of(Dtype dtype) {
-    return detail::info(dtype).bits;
+    return detail::dtype_info(dtype).bits;
 }
 
 /// What is wrong with a safetensors file, or with what should become one.
@@ -163,7 +163,7 @@ struct TensorView {
     std::int64_t size() const {
         const std::optional<std::int64_t> count = detail::element_count(shape);
         if (!count)
-            throw ShapeError("tensor " + name + ": the shape " + detail::to_text(shape) +
+            throw ShapeError("tensor " + name + ": the shape " + detail::shape_text(shape) +
                              " has no size; give dimensions >= 0 with a product below 2^63");
         return *count;
     }
@@ -202,7 +202,7 @@ struct ByteCount {
 };
 
 inline ByteCount byte_count(Dtype dtype, std::span<const std::int64_t> shape) {
-    const std::string what = std::string(to_string(dtype)) + " " + to_text(shape);
+    const std::string what = std::string(to_string(dtype)) + " " + shape_text(shape);
     const std::optional<std::int64_t> count = element_count(shape);
     const std::optional<std::int64_t> bits =
         count ? checked_product(*count, bits_of(dtype)) : std::nullopt;
@@ -343,7 +343,8 @@ private:
             if (count.bytes != entry.end - entry.begin)
                 fail(SafetensorsFault::size_mismatch, entry,
                      "it has " + extent + ", but " + std::string(to_string(entry.dtype)) + " " +
-                         to_text(entry.shape) + " takes " + std::to_string(count.bytes) + " bytes");
+                         shape_text(entry.shape) + " takes " + std::to_string(count.bytes) +
+                         " bytes");
             place = entry.end;
         }
         if (static_cast<std::uint64_t>(place) != data_size)
@@ -449,7 +450,7 @@ private:
                                             static_cast<std::size_t>(entry.end - entry.begin));
             places_[entry.name] = tensors_.size();
             tensors_.push_back({std::move(entry.name), entry.dtype, std::move(entry.shape),
-                                aligned(bytes, detail::info(entry.dtype).alignment)});
+                                aligned(bytes, detail::dtype_info(entry.dtype).alignment)});
         }
     }
 
@@ -505,9 +506,9 @@ inline void check_writable(const std::filesystem::path& path, std::span<const Te
         if (count.fault) fail(*count.fault, which + ": " + count.problem, "correct its shape");
         if (static_cast<std::uint64_t>(count.bytes) != tensor.bytes.size())
             fail(SafetensorsFault::size_mismatch,
-                 which + ": " + std::string(to_string(tensor.dtype)) + " " + to_text(tensor.shape) +
-                     " takes " + std::to_string(count.bytes) + " bytes, but it has " +
-                     std::to_string(tensor.bytes.size()),
+                 which + ": " + std::string(to_string(tensor.dtype)) + " " +
+                     shape_text(tensor.shape) + " takes " + std::to_string(count.bytes) +
+                     " bytes, but it has " + std::to_string(tensor.bytes.size()),
                  "correct its shape or its data");
     }
     for (const auto& [key, value] : metadata)
