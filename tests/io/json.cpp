@@ -1,5 +1,6 @@
 #include <typenet/io/json.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -27,6 +28,13 @@ std::string read_string(std::string_view text) {
 std::int64_t read_natural(std::string_view text) {
     JsonReader reader(text);
     const std::int64_t value = reader.natural();
+    reader.finish();
+    return value;
+}
+
+double read_number(std::string_view text) {
+    JsonReader reader(text);
+    const double value = reader.number();
     reader.finish();
     return value;
 }
@@ -139,6 +147,28 @@ TEST_CASE("numbers: only whole ones from 0 to 2^63 - 1") {
         CAPTURE(text);
         CHECK_THROWS_AS(read_natural(text), JsonError);
     }
+}
+
+TEST_CASE("numbers with a sign, a fraction or an exponent") {
+    CHECK(read_number("0") == 0);
+    CHECK(std::signbit(read_number("-0")));
+    CHECK(read_number(" -12.25\n") == -12.25);
+    CHECK(read_number("1e2") == 100);
+    CHECK(read_number("1E+2") == 100);
+    CHECK(read_number("25e-2") == 0.25);
+    CHECK(read_number("0.1") == 0.1);
+    CHECK(read_number("1.7976931348623157e308") == std::numeric_limits<double>::max());
+    CHECK(std::isnan(read_number("null")));
+    for (const char* text :
+         {"",    "-",   "+1",   "01",    "-01", "1.", ".5",  "1.e2", "1e",  "1e+",   "1e99999",
+          "0x1", "1 2", "true", "\"1\"", "[1]", "1a", "NaN", "inf",  "nul", "nulll", "- 1"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(read_number(text), JsonError);
+    }
+    CHECK_THROWS_WITH(read_number("  -x"), ContainsText("a number is wanted (at byte 2)"));
+    JsonWriter json;
+    json.value(1.0 / 3);
+    CHECK(read_number(json.text()) == 1.0 / 3);
 }
 
 TEST_CASE("objects and arrays come in the order of the text") {

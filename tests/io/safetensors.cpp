@@ -635,6 +635,29 @@ TEST_CASE("a file larger than the memory is an error") {
     CHECK_THAT(error, ContainsText("do not fit in memory; free some memory"));
 }
 
+TEST_CASE("tensors made on demand give the same file, one at a time") {
+    const TemporaryFolder folder;
+    const ReferenceTensors tensors;
+    std::vector<TensorView> empty = tensors.views;
+    for (TensorView& tensor : empty) tensor.bytes = {};
+    std::vector<std::byte> only;  // overwritten by each tensor
+    const auto bytes_of = [&](const TensorView& wanted) {
+        for (const TensorView& tensor : tensors.views)
+            if (tensor.name == wanted.name) only.assign(tensor.bytes.begin(), tensor.bytes.end());
+        return std::span<const std::byte>(only);
+    };
+    write_safetensors(folder / "a", empty, reference_metadata, bytes_of);
+    CHECK(contents(folder / "a") == reference_file);
+
+    const auto too_short = [&](const TensorView& wanted) {
+        return bytes_of(wanted).first(bytes_of(wanted).size() / 2);
+    };
+    CHECK_THROWS_WITH(write_safetensors(folder / "a", empty, {}, too_short),
+                      ContainsText("takes") && ContainsText("bytes, but it has"));
+    CHECK(contents(folder / "a") == reference_file);
+    CHECK(files_in(folder.path()) == 1);
+}
+
 TEST_CASE("what cannot be a file is not written, and the old file stays") {
     using Fault = SafetensorsFault;
     const TemporaryFolder folder;

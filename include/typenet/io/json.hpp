@@ -158,6 +158,44 @@ public:
         return value;
     }
 
+    /// Any number that a double holds, rounded to the nearest one; null, which JsonWriter makes of
+    /// infinities and NaN, becomes NaN.
+    double number() {
+        skip_space();
+        if (text_.substr(at_, 4) == "null") {
+            at_ += 4;
+            return std::numeric_limits<double>::quiet_NaN();
+        }
+        const std::size_t start = at_;
+        const auto wanted = [&]() {
+            at_ = start;
+            fail("a number is wanted");
+        };
+        const auto digits = [&] {
+            const std::size_t first = at_;
+            while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+            if (at_ == first) wanted();
+            return at_ - first;
+        };
+        const auto take = [&](std::string_view any) {
+            if (at_ == text_.size() || any.find(text_[at_]) == any.npos) return false;
+            ++at_;
+            return true;
+        };
+        take("-");
+        const bool leading_zero = at_ < text_.size() && text_[at_] == '0';
+        if (digits() > 1 && leading_zero) wanted();
+        if (take(".")) digits();
+        if (take("eE")) {
+            take("+-");
+            digits();
+        }
+        double value = 0;
+        if (std::from_chars(text_.data() + start, text_.data() + at_, value).ec != std::errc{})
+            wanted();
+        return value;
+    }
+
     /// Demands that nothing but white space is left.
     void finish() {
         skip_space();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -504,12 +505,6 @@ inline void check_writable(const std::filesystem::path& path, std::span<const Te
             fail(SafetensorsFault::name, which + " comes twice", "give each tensor its own name");
         const ByteCount count = byte_count(tensor.dtype, tensor.shape);
         if (count.fault) fail(*count.fault, which + ": " + count.problem, "correct its shape");
-        if (static_cast<std::uint64_t>(count.bytes) != tensor.bytes.size())
-            fail(SafetensorsFault::size_mismatch,
-                 which + ": " + std::string(to_string(tensor.dtype)) + " " +
-                     shape_text(tensor.shape) + " takes " + std::to_string(count.bytes) +
-                     " bytes, but it has " + std::to_string(tensor.bytes.size()),
-                 "correct its shape or its data");
     }
     for (const auto& [key, value] : metadata)
         if (!is_printable_name(key) || !is_utf8(value))
@@ -517,16 +512,32 @@ inline void check_writable(const std::filesystem::path& path, std::span<const Te
                  "give it a key of printable characters and a value of UTF-8");
 }
 
+/// Throws SafetensorsError unless a tensor of that shape and dtype takes `size` bytes.
+inline void check_size(const std::filesystem::path& path, const TensorView& tensor,
+                       std::size_t size) {
+    const std::int64_t wanted = byte_count(tensor.dtype, tensor.shape).bytes;
+    if (static_cast<std::uint64_t>(wanted) != size)
+        throw SafetensorsError(SafetensorsFault::size_mismatch, path.string(),
+                               "cannot be written: tensor " + excerpt(tensor.name) + ": " +
+                                   std::string(to_string(tensor.dtype)) + " " +
+                                   shape_text(tensor.shape) + " takes " + std::to_string(wanted) +
+                                   " bytes, but it has " + std::to_string(size),
+                               "correct its shape or its data");
+}
+
 }  // namespace detail
 
 /// Makes `path` a safetensors file of `tensors` and `metadata`, byte for byte as the reference
 /// writes it (metadata in the order of its keys): sorted by dtype, the most aligned first, then by
-/// name. It is crash-safe as AtomicFile is, and copies no tensor. Throws FileError, and
-/// SafetensorsError before anything is written where a name comes twice or has unprintable
-/// characters, a tensor's bytes do not fit its shape, or the header would be too large to read.
-inline void write_safetensors(const std::filesystem::path& path,
-                              std::span<const TensorView> tensors,
-                              const std::map<std::string, std::string>& metadata = {}) {
+/// name. The tensors' own `bytes` are not looked at: `bytes_of(tensor)` is called once for each, in
+/// the order of the file, and what it returns need only last until the next call. So a program
+/// that makes its tensors on demand holds one at a time. The file is crash-safe as AtomicFile is.
+/// Throws FileError, and SafetensorsError with nothing changed where a name comes twice or has
+/// unprintable characters, a tensor's bytes do not fit its shape, or the header would be too large
+/// to read.
+template <std::invocable<const TensorView&> BytesOf>
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                       const std::map<std::string, std::string>& metadata, BytesOf bytes_of) {
     detail::check_writable(path, tensors, metadata);
 
     std::vector<const TensorView*> order;
@@ -542,14 +553,14 @@ inline void write_safetensors(const std::filesystem::path& path,
         for (const auto& [key, value] : metadata) json.key(key).value(value);
         json.end_object();
     }
-    std::size_t place = 0;
+    std::int64_t place = 0;
     for (const TensorView* tensor : order) {
         json.key(tensor->name).begin_object();
         json.key("dtype").value(to_string(tensor->dtype));
         json.key("shape").begin_array();
         for (const std::int64_t dimension : tensor->shape) json.value(dimension);
         json.end_array().key("data_offsets").begin_array().value(place);
-        place += tensor->bytes.size();
+        place += detail::byte_count(tensor->dtype, tensor->shape).bytes;
         json.value(place).end_array().end_object();
     }
     std::string header = json.end_object().text();
@@ -565,8 +576,23 @@ inline void write_safetensors(const std::filesystem::path& path,
     AtomicFile file(path);
     file.write(std::as_bytes(std::span(&length, 1)));
     file.write(std::as_bytes(std::span(header)));
-    for (const TensorView* tensor : order) file.write(tensor->bytes);
+    for (const TensorView* tensor : order) {
+        const std::span<const std::byte> bytes = bytes_of(*tensor);
+        detail::check_size(path, *tensor, bytes.size());
+        file.write(bytes);
+    }
     file.commit();
+}
+
+/// The same of tensors that are all in memory; their `bytes` are written, and none is copied. Their
+/// sizes too are checked before anything is written.
+inline void write_safetensors(const std::filesystem::path& path,
+                              std::span<const TensorView> tensors,
+                              const std::map<std::string, std::string>& metadata = {}) {
+    detail::check_writable(path, tensors, metadata);
+    for (const TensorView& tensor : tensors) detail::check_size(path, tensor, tensor.bytes.size());
+    write_safetensors(path, tensors, metadata,
+                      [](const TensorView& tensor) { return tensor.bytes; });
 }
 
 }  // namespace typenet
