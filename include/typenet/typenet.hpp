@@ -9,6 +9,7 @@
 #include "typenet/data/synthetic.hpp"
 #include "typenet/data/transforms.hpp"
 #include "typenet/io/safetensors.hpp"
+#include "typenet/io/weights.hpp"
 #include "typenet/models/alexnet.hpp"
 #include "typenet/training/initialization.hpp"
 #include "typenet/training/losses.hpp"

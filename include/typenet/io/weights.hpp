@@ -1,0 +1,185 @@
+// Weights and checkpoints of a model as safetensors files, under PyTorch's key names ("cn1.weight")
+// and in its layouts ([out, in, height, width], [out, in], F32).
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "typenet/core/error.hpp"
+#include "typenet/io/safetensors.hpp"
+#include "typenet/training/model.hpp"
+
+namespace typenet {
+
+/// Text that a file holds beside its tensors, by key.
+using Metadata = std::map<std::string, std::string>;
+
+namespace detail {
+
+/// A tensor that a model or a checkpoint consists of, and where its values are.
+struct NamedState {
+    std::string name;  ///< in the file: "cn1.weight", "optimizer.0.cn1.weight"
+    const ParameterInfo* parameter = nullptr;
+    int slot = -1;  ///< the optimizer's buffer, or -1: the parameter itself
+};
+
+/// The parameters, then each of the optimizer's buffers for them.
+inline std::vector<NamedState> named_states(std::span<const ParameterInfo> parameters, int slots) {
+    std::vector<NamedState> states;
+    for (int slot = -1; slot < slots; ++slot)
+        for (const ParameterInfo& parameter : parameters) {
+            const std::string prefix = slot < 0 ? "" : "optimizer." + std::to_string(slot) + ".";
+            states.push_back({prefix + parameter.name, &parameter, slot});
+        }
+    return states;
+}
+
+/// Writes one tensor after the other; `values_of(state)` gives a canonical copy.
+template <class ValuesOf>
+void write_states(const std::filesystem::path& path, std::span<const NamedState> states,
+                  const Metadata& metadata, const ValuesOf& values_of) {
+    std::vector<TensorView> tensors;
+    std::map<std::string_view, const NamedState*> by_name;
+    for (const NamedState& state : states) {
+        tensors.push_back({state.name, Dtype::F32, state.parameter->shape, {}});
+        by_name[state.name] = &state;
+    }
+    std::vector<float> values;
+    write_safetensors(path, tensors, metadata, [&](const TensorView& tensor) {
+        values = {};  // before the next copy is made
+        values = values_of(*by_name.at(tensor.name));
+        return std::as_bytes(std::span<const float>(values));
+    });
+}
+
+/// Throws FileError unless `file` holds exactly these tensors, as finite floats of their shapes.
+/// `whole` says what the file should be: "the weights of this network".
+inline void require_states(const SafetensorsFile& file, const std::filesystem::path& path,
+                           std::span<const NamedState> states, const std::string& whole) {
+    const auto fail = [&](const std::string& tensor, const std::string& problem,
+                          const std::string& remedy) {
+        throw FileError(path.string(), "tensor " + excerpt(tensor) + " " + problem, remedy);
+    };
+    const std::string other_file = "name a file that holds " + whole;
+    for (const NamedState& state : states) {
+        const TensorView* tensor = file.find(state.name);
+        if (tensor == nullptr) fail(state.name, "is missing", other_file);
+        if (tensor->shape != state.parameter->shape)
+            fail(state.name,
+                 "has the shape " + shape_text(tensor->shape) + " where the network has " +
+                     shape_text(state.parameter->shape),
+                 other_file);
+        if (tensor->dtype != Dtype::F32)
+            fail(state.name,
+                 "holds " + std::string(to_string(tensor->dtype)) + " where F32 is wanted",
+                 "convert it to F32");
+        const std::span<const float> values = tensor->floats();
+        const auto bad =
+            std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+        if (bad != values.end())
+            fail(state.name,
+                 "has the value " + std::to_string(*bad) + " at index " +
+                     std::to_string(bad - values.begin()),
+                 "the training that wrote it diverged: take an earlier file, or train again with "
+                 "a lower learning rate");
+    }
+    for (const TensorView& tensor : file.tensors())
+        if (std::ranges::find(states, tensor.name, &NamedState::name) == states.end())
+            fail(tensor.name, "is unexpected", other_file);
+}
+
+}  // namespace detail
+
+/// Writes a model's parameters, F32 in PyTorch's names and layouts, one tensor at a time.
+/// Crash-safe: the old file or the whole new one. Throws FileError.
+template <class Net, class Backend>
+void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
+          const Metadata& metadata = {}) {
+    detail::write_states(
+        path, detail::named_states(model.parameters(), 0), metadata,
+        [&](const detail::NamedState& state) { return model.get(state.parameter->name); });
+}
+
+/// Replaces a model's parameters by those of a file and returns the file's metadata. All or
+/// nothing: throws FileError, with the model as it was, where the file cannot be read or a tensor
+/// is missing, unexpected, of another shape or type than F32, or not finite.
+template <class Net, class Backend>
+Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    const auto states = detail::named_states(model.parameters(), 0);
+    detail::require_states(file, path, states, "the weights of this network");
+    for (const detail::NamedState& state : states)
+        model.set(state.name, file.find(state.name)->floats());
+    return file.metadata();
+}
+
+/// The metadata key under which a checkpoint holds the trainer's steps.
+inline constexpr const char* checkpoint_steps_key = "steps";
+
+/// Writes what a training run needs to go on with the same bits: the parameters, the optimizer's
+/// buffers ("optimizer.0.cn1.weight", ...), the number of steps, and the caller's metadata (such
+/// as the epoch). Crash-safe: the old file or the whole new one. Throws FileError.
+template <class Net, class Backend, class Trainer>
+void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
+                     const std::filesystem::path& path, Metadata metadata = {}) {
+    metadata[checkpoint_steps_key] = std::to_string(trainer.steps());
+    constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
+    detail::write_states(path, detail::named_states(model.parameters(), slots), metadata,
+                         [&](const detail::NamedState& state) {
+                             const std::string& name = state.parameter->name;
+                             return state.slot < 0 ? model.get(name)
+                                                   : trainer.get_state(name, state.slot);
+                         });
+}
+
+/// Brings a model and its trainer to where `file`, a checkpoint read from `path`, was written. All
+/// or nothing, and the same refusals, as `load`.
+template <class Net, class Backend, class Trainer>
+void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const SafetensorsFile& file,
+                     const std::filesystem::path& path) {
+    constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
+    const auto states = detail::named_states(model.parameters(), slots);
+    detail::require_states(file, path, states, "a checkpoint of this network with this optimizer");
+    const auto found = file.metadata().find(checkpoint_steps_key);
+    std::int64_t steps = -1;
+    if (found != file.metadata().end()) {
+        const std::string& text = found->second;
+        const auto result = std::from_chars(text.data(), text.data() + text.size(), steps);
+        if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) steps = -1;
+    }
+    if (steps < 0)
+        throw FileError(path.string(),
+                        "its metadata do not say after how many steps it was written",
+                        "name a checkpoint");
+    for (const detail::NamedState& state : states) {
+        const std::span<const float> values = file.find(state.name)->floats();
+        if (state.slot < 0)
+            model.set(state.parameter->name, values);
+        else
+            trainer.set_state(state.parameter->name, state.slot, values);
+    }
+    trainer.set_steps(steps);
+}
+
+/// The same from a path; returns the file's metadata. Throws FileError.
+template <class Net, class Backend, class Trainer>
+Metadata load_checkpoint(Model<Net, Backend>& model, Trainer& trainer,
+                         const std::filesystem::path& path) {
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    load_checkpoint(model, trainer, file, path);
+    return file.metadata();
+}
+
+}  // namespace typenet
