@@ -1,0 +1,73 @@
+// What a stage computes, as plain numbers: the part of the stages that kernels are specialised on.
+// Free of Hana, so that device code may include it.
+#pragma once
+
+#include <cstdint>
+
+#include "typenet/core/layer.hpp"
+#include "typenet/core/shape.hpp"
+
+namespace typenet {
+
+/// What a stage does; the operations in parentheses are fused into it where they follow.
+enum class Op : std::uint8_t {
+    convolution,  ///< + bias (+ ReLU) (+ max pool)
+    linear,       ///< + bias (+ dropout) (+ ReLU)
+    relu,
+    max_pool,
+    adaptive_avg_pool,
+    dropout,
+    softmax,
+    resize,
+    local_response_norm,
+};
+
+/// Zeros around a feature map in memory, in pixels, so that a convolution needs no bounds checks.
+struct Halo {
+    int top = 0;
+    int left = 0;
+    int bottom = 0;
+    int right = 0;
+    friend constexpr bool operator==(const Halo&, const Halo&) = default;
+};
+
+/// Everything that a stage's kernels are specialised on. Scalars only, in a fixed order: the whole
+/// value is a template argument, and equal geometries share their code across networks.
+struct Geometry {
+    Op op = Op::relu;
+    Shape input;   ///< as it lies in memory: what Flatten flattened is still a map
+    Shape middle;  ///< output of the convolution before its max pool
+    Shape output;
+    Window window;  ///< of the convolution, or of a max pool that stands alone
+    int groups = 1;
+    Window pool;  ///< of the max pool fused into a convolution; none: kernel 0
+    bool relu = false;
+    bool dropout = false;
+    bool planar_input = false;    ///< few channels, straight from the network's input
+    bool input_gradient = false;  ///< something before it learns, so the gradient is passed on
+    Halo input_halo;
+    Halo output_halo;
+    friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
+};
+
+/// Whether a stage holds parameters.
+constexpr bool has_parameters(const Geometry& g) {
+    return g.op == Op::convolution || g.op == Op::linear;
+}
+/// Whether its backward pass computes anything.
+constexpr bool has_backward(const Geometry& g) {
+    return has_parameters(g) || g.input_gradient;
+}
+/// Whether its backward pass reads the input of the forward pass.
+constexpr bool backward_reads_input(const Geometry& g) {
+    return has_parameters(g) || (g.input_gradient && g.op == Op::local_response_norm);
+}
+/// Whether its backward pass reads the output of the forward pass. After a max pool the codes tell
+/// what a ReLU cut off.
+constexpr bool backward_reads_output(const Geometry& g) {
+    if (g.op == Op::convolution) return g.relu && !g.pool;
+    if (g.op == Op::linear) return g.relu;
+    return g.input_gradient && (g.op == Op::relu || g.op == Op::softmax);
+}
+
+}  // namespace typenet
