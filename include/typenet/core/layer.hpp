@@ -111,12 +111,18 @@ concept Layer = requires {
 
 namespace detail {
 
+constexpr Inference refuse_non_layer(const Shape&) {
+    return Inference::refuse(Reason::not_a_layer);
+}
+inline constexpr LayerSpec non_layer{&refuse_non_layer};
+
+/// The layer's spec; for anything else one that refuses every input.
 template <class L>
 constexpr const LayerSpec* spec_of() {
     if constexpr (Layer<L>)
         return &L::spec;
     else
-        return nullptr;
+        return &non_layer;
 }
 
 /// Output size of a window along one axis, floor semantics; 0 when the kernel does not fit.

@@ -79,10 +79,6 @@ consteval Inferred<sizeof...(Layers)> infer_network() {
     }
     std::size_t index = 0;
     for (const LayerSpec* spec : std::initializer_list<const LayerSpec*>{spec_of<Layers>()...}) {
-        if (spec == nullptr) {
-            fault(Reason::not_a_layer, index, {});
-            break;
-        }
         const Inference step = spec->infer(shape);
         if (step.fault != Reason::none) {
             fault(step.fault, index, step.wanted);
