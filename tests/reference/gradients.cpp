@@ -102,7 +102,7 @@ private:
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("a layer has the gradients of its output", "", Layers) {
-    for (const std::uint64_t seed : {1, 2, 3}) Check<TestType>(seed).run(false);
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) Check<TestType>(seed).run(false);
 }
 
 TEMPLATE_LIST_TEST_CASE("a network has the gradients of its outputs", "", Networks) {
