@@ -31,14 +31,14 @@ struct WideCpu : Cpu<float> {
         cpu::wide::forward<g>(io);
     }
     template <Geometry g, class Rule>
-    static void backward(Context& context, StageIo& io, const Rule& rule) {
+    static void backward(Context& context, StageIo& io, const Rule* rule) {
         io.pool = &context.pool;
-        cpu::wide::backward<g>(io, rule);
+        cpu::wide::backward<g>(io, *rule);
     }
     template <class Rule>
-    static void update(Context& context, const Rule& rule, std::int64_t count, float* parameters,
+    static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
                        const float* gradients, float* state0, float* state1) {
-        cpu::wide::update(context.pool, rule, count, parameters, gradients, state0, state1);
+        cpu::wide::update(context.pool, *rule, count, parameters, gradients, state0, state1);
     }
 };
 

@@ -104,16 +104,20 @@ public:
     /// Canonical values of a parameter from an arena laid out as the model's (the parameters, an
     /// optimizer's state, gradients), and back.
     std::vector<float> unpack(const ParameterInfo& parameter, const float* arena) const {
+        std::vector<float> packed(static_cast<std::size_t>(packed_count(parameter)));
+        Backend::download(context(), arena + offset(parameter), packed);
         std::vector<float> values(static_cast<std::size_t>(parameter.size()));
-        visit(parameter, [&](std::int64_t canonical, std::int64_t packed) {
-            values[static_cast<std::size_t>(canonical)] = arena[packed];
+        visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+            values[static_cast<std::size_t>(canonical)] = packed[static_cast<std::size_t>(place)];
         });
         return values;
     }
     void pack(const ParameterInfo& parameter, std::span<const float> values, float* arena) const {
-        visit(parameter, [&](std::int64_t canonical, std::int64_t packed) {
-            arena[packed] = values[static_cast<std::size_t>(canonical)];
+        std::vector<float> packed(static_cast<std::size_t>(packed_count(parameter)));
+        visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+            packed[static_cast<std::size_t>(place)] = values[static_cast<std::size_t>(canonical)];
         });
+        Backend::upload(context(), arena + offset(parameter), packed);
     }
 
     /// The parameter of that name; throws Error where there is none.
@@ -135,18 +139,23 @@ private:
         const int layer = stages_of<Net, Phase::inference>.stages[parameter.stage].layer;
         return Net::layers[static_cast<std::size_t>(layer)];
     }
+    static const Geometry& geometry_of(const ParameterInfo& parameter) {
+        return stages_of<Net, Phase::inference>.stages[parameter.stage].geometry;
+    }
+    static std::int64_t offset(const ParameterInfo& parameter) {
+        return parameter.bias ? plan.biases[parameter.stage] : plan.weights[parameter.stage];
+    }
+    static std::int64_t packed_count(const ParameterInfo& parameter) {
+        return parameter.bias ? Backend::bias_count(geometry_of(parameter))
+                              : Backend::weight_count(geometry_of(parameter));
+    }
+    /// Calls f(canonical index, packed index) for each value of a parameter.
     template <class F>
     static void visit(const ParameterInfo& parameter, const F& f) {
-        const Geometry& g = stages_of<Net, Phase::inference>.stages[parameter.stage].geometry;
-        if (parameter.bias) {
-            for (std::int64_t i = 0; i < parameter.size(); ++i)
-                f(i, plan.biases[parameter.stage] + i);
-        } else {
-            const std::int64_t start = plan.weights[parameter.stage];
-            Backend::visit_weights(g, [&](std::int64_t canonical, std::int64_t packed) {
-                f(canonical, start + packed);
-            });
-        }
+        if (parameter.bias)
+            for (std::int64_t i = 0; i < parameter.size(); ++i) f(i, i);
+        else
+            Backend::visit_weights(geometry_of(parameter), f);
     }
 
     std::unique_ptr<typename Backend::Context> context_;
@@ -170,15 +179,12 @@ public:
     static constexpr const Geometry& first = table.stages[0].geometry;
     static constexpr const Geometry& last = table.stages[count - 1].geometry;
 
-    StageRunner(const Model& model, Batch batch) : model_(&model), capacity_(batch.size) {
-        if (batch.size < 1)
-            throw Error("batch: " + std::to_string(batch.size) + " given; use 1 or more");
-        const MemoryPlan plan =
-            memory_plan<Net, Backend, Mode>(batch.size, model.context().threads());
-        activations_ = typename Backend::Arena(plan.activations);
-        workspace_ = typename Backend::Arena(plan.workspace);
-        output_offsets_ = Backend::canonical_offsets(last.output, output_layout());
-    }
+    StageRunner(const Model& model, Batch batch)
+        : model_(&model),
+          capacity_(checked(batch)),
+          activations_(plan(model, capacity_).activations),
+          workspace_(plan(model, capacity_).workspace),
+          outputs_(last, capacity_, phase == Phase::training) {}
 
     std::int64_t capacity() const { return capacity_; }
     float* input() const { return buffer<float>(BufferRole::activation, -1); }
@@ -222,18 +228,31 @@ public:
             Backend::template forward<S::geometry>(model_->context(), io);
         });
     }
-    void forward(std::int64_t batch) const {
-        forward(batch, [](std::size_t) -> const DropoutMask* { return nullptr; });
+    /// Inference: all stages, without dropout.
+    void forward(std::int64_t batch) {
+        recording_.run(model_->context(), batch, [&] {
+            forward(batch, [](std::size_t) -> const DropoutMask* { return nullptr; });
+        });
     }
 
     /// Canonical outputs of the last forward pass, [batch][outputs].
-    void read_outputs(std::int64_t batch, std::span<float> outputs) const {
-        gather(buffer<const float>(BufferRole::activation, static_cast<int>(count) - 1),
-               output_layout().sample, batch, outputs);
+    void read_outputs(std::int64_t batch, std::span<float> canonical) const {
+        outputs_.read(model_->context(), output(), batch, canonical);
     }
 
 protected:
-    static constexpr auto output_layout() { return Backend::output_layout(last); }
+    float* output() const {
+        return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);
+    }
+
+    static std::int64_t checked(Batch batch) {
+        if (batch.size < 1)
+            throw Error("batch: " + std::to_string(batch.size) + " given; use 1 or more");
+        return batch.size;
+    }
+    static MemoryPlan plan(const Model& model, std::int64_t batch) {
+        return memory_plan<Net, Backend, Mode>(batch, model.context().threads());
+    }
 
     /// Everything about a stage's data but what only the backward pass needs.
     template <class S>
@@ -261,19 +280,12 @@ protected:
                                     buffers.buffers[static_cast<std::size_t>(index)].offset *
                                         capacity_);
     }
-    void gather(const float* packed, std::int64_t stride, std::int64_t batch,
-                std::span<float> canonical) const {
-        std::size_t i = 0;
-        for (std::int64_t n = 0; n < batch; ++n)
-            for (const std::int64_t offset : output_offsets_)
-                canonical[i++] = packed[n * stride + offset];
-    }
-
     const Model* model_;
     std::int64_t capacity_;
     typename Backend::Arena activations_;
     typename Backend::Arena workspace_;
-    std::vector<std::int64_t> output_offsets_;
+    typename Backend::Outputs outputs_;
+    typename Backend::Recording recording_;
 };
 
 }  // namespace detail

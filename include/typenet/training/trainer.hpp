@@ -28,6 +28,7 @@ class Trainer : detail::StageRunner<Model, Training<Optimizer, Policies...>> {
     using Base::count;
     using Base::parameters;
     using Base::table;
+    static_assert(count > 0, "a network whose stages all belong to the loss has nothing to train");
 
 public:
     using Net = typename Model::network;
@@ -40,10 +41,8 @@ public:
           loss_(loss),
           optimizer_(optimizer),
           seed_(seed),
-          gradients_(4 * (Mode::keeps_gradients ? parameters.count : parameters.most)),
-          logits_(static_cast<std::size_t>(batch.size * Net::output_shape.size())),
-          logit_gradients_(logits_.size()) {
-        optimizer_.rule(1);
+          step_values_(values_of_step(std::make_index_sequence<count>{})),
+          gradients_(4 * (Mode::keeps_gradients ? parameters.count : parameters.most)) {
         for (auto& state : state_) state = typename Backend::Arena(parameters.count * 4);
     }
 
@@ -59,9 +58,14 @@ public:
         finish_step(loaded, labels);
     }
 
-    /// Mean loss of the last step's samples, and how many of them were predicted right.
-    float loss() const { return last_loss_; }
-    std::int64_t correct() const { return last_correct_; }
+    /// Mean loss of the last step's samples, and how many of them were predicted right. These wait
+    /// for the step to finish.
+    float loss() const {
+        return last_batch_ == 0
+                   ? 0.0f
+                   : static_cast<float>(value().sum / static_cast<double>(last_batch_));
+    }
+    std::int64_t correct() const { return last_batch_ == 0 ? 0 : value().correct; }
 
     /// Steps done so far; set to continue an earlier run (dropout and Adam depend on it).
     std::int64_t steps() const { return steps_; }
@@ -100,59 +104,54 @@ private:
                              std::to_string(labels.size()) + " labels");
     }
 
-    void finish_step(std::int64_t batch, std::span<const std::int32_t> labels) {
-        const auto rule = optimizer_.rule(steps_ + 1);
-        const std::array<DropoutMask, count> masks =
-            dropout_masks(std::make_index_sequence<count>{});
-        const auto mask = [&](std::size_t s) {
-            return table.stages[s].dropout_layer < 0 ? nullptr : &masks[s];
-        };
-        this->forward(batch, mask);
+    using Rule = typename Optimizer::Rule;
 
-        const std::size_t outputs =
-            labels.size() * static_cast<std::size_t>(Net::output_shape.size());
-        const std::span logits{logits_.data(), outputs};
-        const std::span logit_gradients{logit_gradients_.data(), outputs};
-        this->read_outputs(batch, logits);
-        const LossValue value = loss_(logits, labels, logit_gradients);
-        write_output_gradients(batch, logit_gradients);
-
-        backward(batch, mask, rule);
-        ++steps_;
-        last_loss_ = static_cast<float>(value.sum / static_cast<double>(batch));
-        last_correct_ = value.correct;
-    }
-
+    /// What changes from step to step and is read by kernels.
+    struct StepValues {
+        Rule rule;
+        typename Backend::KeepGradient keep;
+        DropoutMask masks[count];
+    };
     template <std::size_t... indices>
-    std::array<DropoutMask, count> dropout_masks(std::index_sequence<indices...>) const {
-        return {DropoutMask{seed_, static_cast<std::uint64_t>(steps_),
-                            table.stages[indices].dropout_layer, table.stages[indices].rate}...};
+    StepValues values_of_step(std::index_sequence<indices...>) const {
+        return {optimizer_.rule(steps_ + 1),
+                {},
+                {DropoutMask{seed_, static_cast<std::uint64_t>(steps_),
+                             table.stages[indices].dropout_layer, table.stages[indices].rate}...}};
+    }
+    LossValue value() const { return this->outputs_.value(this->model_->context()); }
+
+    void finish_step(std::int64_t batch, std::span<const std::int32_t> labels) {
+        typename Backend::Context& context = this->model_->context();
+        step_values_.set(context, values_of_step(std::make_index_sequence<count>{}));
+        this->outputs_.set_labels(context, labels);
+        this->recording_.run(context, batch, [&] {
+            this->forward(batch, [&](std::size_t s) { return mask(s); });
+            this->outputs_.evaluate(
+                context, loss_, this->output(),
+                this->template buffer<float>(BufferRole::gradient, static_cast<int>(count) - 1),
+                batch);
+            backward(batch);
+        });
+        ++steps_;
+        last_batch_ = batch;
     }
 
-    void write_output_gradients(std::int64_t batch, std::span<const float> canonical) {
-        const std::int64_t stride = Backend::gradient_layout(Base::last).sample;
-        float* target =
-            this->template buffer<float>(BufferRole::gradient, static_cast<int>(count) - 1);
-        if (target == nullptr) return;  // nothing learns
-        std::fill_n(target, batch * stride, 0.0f);
-        const std::vector<std::int64_t>& offsets = gradient_offsets_;
-        std::size_t i = 0;
-        for (std::int64_t n = 0; n < batch; ++n)
-            for (const std::int64_t offset : offsets) target[n * stride + offset] = canonical[i++];
+    /// The dropout mask of a stage, where kernels read it, or null.
+    const DropoutMask* mask(std::size_t s) const {
+        return table.stages[s].dropout_layer < 0 ? nullptr : step_values_.get()->masks + s;
     }
 
-    template <class Mask, class Rule>
-    void backward(std::int64_t batch, const Mask& mask, const Rule& rule) {
+    void backward(std::int64_t batch) {
         boost::hana::for_each(boost::hana::reverse(stage_types<Net, Phase::training>),
                               [&](auto stage) {
                                   using S = typename decltype(stage)::type;
-                                  if constexpr (has_backward(S::geometry))
-                                      backward_stage<S>(batch, mask(S::index), rule);
+                                  if constexpr (has_backward(S::geometry)) backward_stage<S>(batch);
                               });
     }
 
-    template <class S, class Rule>
-    void backward_stage(std::int64_t batch, const DropoutMask* mask, const Rule& rule) {
+    template <class S>
+    void backward_stage(std::int64_t batch) {
         constexpr int s = static_cast<int>(S::index);
         constexpr Geometry g = S::geometry;
         constexpr std::int64_t weights = parameters.weights[S::index];
@@ -161,7 +160,7 @@ private:
         constexpr std::int64_t bias_count = Backend::bias_count(g);
         constexpr bool fused = Backend::updates_in_backward(g) && !Mode::keeps_gradients;
         typename Backend::StageIo io = this->template describe<S>(batch);
-        io.dropout = mask;
+        io.dropout = mask(S::index);
         io.output_gradient = this->template buffer<float>(BufferRole::gradient, s);
         if constexpr (g.input_gradient)
             io.input_gradient = this->template buffer<float>(BufferRole::gradient, s - 1);
@@ -172,34 +171,28 @@ private:
         for (std::size_t slot = 0; slot < state_.size(); ++slot)
             io.weight_state[slot] = state_[slot].floats() + weights;
         if constexpr (fused)
-            Backend::template backward<g>(this->model_->context(), io, rule);
+            Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->rule);
         else
-            Backend::template backward<g>(this->model_->context(), io,
-                                          typename Backend::KeepGradient{});
+            Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->keep);
         if constexpr (weight_count > 0)
-            apply(rule, fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
+            apply(fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
                   gradients);
     }
 
-    template <class Rule>
-    void apply(const Rule& rule, std::int64_t first, std::int64_t size, const float* gradients) {
-        Backend::update(this->model_->context(), rule, size, this->model_->data() + first,
-                        gradients, state_[0].floats() + first,
+    void apply(std::int64_t first, std::int64_t size, const float* gradients) {
+        Backend::update(this->model_->context(), &step_values_.get()->rule, size,
+                        this->model_->data() + first, gradients, state_[0].floats() + first,
                         state_.size() > 1 ? state_[1].floats() + first : nullptr);
     }
 
     Loss loss_;
     Optimizer optimizer_;
     Seed seed_;
+    std::int64_t steps_ = 0;
+    std::int64_t last_batch_ = 0;
+    typename Backend::template Shared<StepValues> step_values_;
     typename Backend::Arena gradients_;
     std::array<typename Backend::Arena, Optimizer::state_count> state_;
-    std::vector<float> logits_;
-    std::vector<float> logit_gradients_;
-    std::vector<std::int64_t> gradient_offsets_ =
-        Backend::canonical_offsets(Base::last.output, Backend::gradient_layout(Base::last));
-    std::int64_t steps_ = 0;
-    float last_loss_ = 0;
-    std::int64_t last_correct_ = 0;
 };
 
 }  // namespace typenet

@@ -2,7 +2,9 @@
 // the ways of data into and out of its layouts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "typenet/core/error.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/data/transforms.hpp"
+#include "typenet/training/losses.hpp"
 
 namespace typenet {
 
@@ -92,18 +95,107 @@ struct Cpu<float> {
         cpu::stage_forward<g>(context.isa, io);
     }
     /// `rule` is the optimizer's, which a linear stage applies to its weights at once, or
-    /// KeepGradient: then the weights' gradients are left in memory. Other stages always leave
+    /// KeepGradient's: then the weights' gradients are left in memory. Other stages always leave
     /// them.
     template <Geometry g, class Rule>
-    static void backward(Context& context, StageIo& io, const Rule& rule) {
+    static void backward(Context& context, StageIo& io, const Rule* rule) {
         io.pool = &context.pool;
-        cpu::stage_backward<g>(context.isa, io, rule);
+        cpu::stage_backward<g>(context.isa, io, *rule);
     }
+    /// Applies a rule to `count` parameters (a multiple of 16) whose gradients lie in memory.
     template <class Rule>
-    static void update(Context& context, const Rule& rule, std::int64_t count, float* parameters,
+    static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
                        const float* gradients, float* state0, float* state1) {
-        cpu::update(context.isa, context.pool, rule, count, parameters, gradients, state0, state1);
+        cpu::update(context.isa, context.pool, *rule, count, parameters, gradients, state0, state1);
     }
+
+    // Between the host and the memory that kernels work on, which here are the same.
+
+    static void upload(Context&, float* target, std::span<const float> values) {
+        std::copy(values.begin(), values.end(), target);
+    }
+    static void download(Context&, const float* source, std::span<float> values) {
+        std::copy_n(source, values.size(), values.begin());
+    }
+
+    /// A value that the host sets before a step and that kernels read through a pointer.
+    template <class T>
+    class Shared {
+    public:
+        explicit Shared(const T& value) : value_(std::make_unique<T>(value)) {}
+        void set(Context&, const T& value) { *value_ = value; }
+        const T* get() const { return value_.get(); }
+
+    private:
+        std::unique_ptr<T> value_;  // stays in place when its owner moves
+    };
+
+    /// Repeats a body of kernels: a GPU records them once for each key, this backend just calls.
+    class Recording {
+    public:
+        template <class Body>
+        void run(Context&, std::int64_t /*key*/, const Body& body) {
+            body();
+        }
+    };
+
+    /// The outputs of the last stage, canonical, and the loss on them.
+    class Outputs {
+    public:
+        Outputs(const Geometry& last, std::int64_t batch, bool training)
+            : outputs_(last.output, cpu::output_layout(last)),
+              gradients_(last.output, cpu::gradient_layout(last)) {
+            if (!training) return;
+            const auto values = static_cast<std::size_t>(batch * last.output.size());
+            logits_.resize(values);
+            logit_gradients_.resize(values);
+            labels_.reserve(static_cast<std::size_t>(batch));
+        }
+
+        /// Canonical outputs [batch][outputs]; waits for them.
+        void read(Context&, const float* outputs, std::int64_t batch,
+                  std::span<float> canonical) const {
+            std::size_t i = 0;
+            for (std::int64_t n = 0; n < batch; ++n)
+                for (const std::int64_t offset : outputs_.offsets)
+                    canonical[i++] = outputs[n * outputs_.layout.sample + offset];
+        }
+        void set_labels(Context&, std::span<const std::int32_t> labels) {
+            labels_.assign(labels.begin(), labels.end());
+        }
+        /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
+        template <class Loss>
+        void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
+                      std::int64_t batch) {
+            const std::size_t values = static_cast<std::size_t>(batch) * outputs_.offsets.size();
+            const std::span logits{logits_.data(), values};
+            const std::span logit_gradients{logit_gradients_.data(), values};
+            read(context, outputs, batch, logits);
+            value_ = loss(logits, labels_, logit_gradients);
+            if (gradients == nullptr) return;
+            std::fill_n(gradients, batch * gradients_.layout.sample, 0.0f);
+            std::size_t i = 0;
+            for (std::int64_t n = 0; n < batch; ++n)
+                for (const std::int64_t offset : gradients_.offsets)
+                    gradients[n * gradients_.layout.sample + offset] = logit_gradients[i++];
+        }
+        /// What the last evaluation found; waits for it.
+        LossValue value(Context&) const { return value_; }
+
+    private:
+        struct View {
+            View(const Shape& shape, const cpu::MapLayout& layout_)
+                : layout(layout_), offsets(canonical_offsets(shape, layout_)) {}
+            cpu::MapLayout layout;
+            std::vector<std::int64_t> offsets;  ///< of the canonical values of a sample
+        };
+        View outputs_;
+        View gradients_;
+        std::vector<float> logits_;
+        std::vector<float> logit_gradients_;
+        std::vector<std::int32_t> labels_;
+        LossValue value_;
+    };
 
     /// Canonical weights of a stage ([output][input][kernel row][kernel column] or
     /// [output][input]) to packed ones. Padding is left as it is: zero.
@@ -118,7 +210,8 @@ struct Cpu<float> {
                         for (int x = 0; x < g.window.kernel_width; ++x)
                             visit(canonical++, cpu::packed_convolution_index(g, c, o, i, y, x));
         } else if (g.op == Op::linear) {
-            const std::vector<std::int64_t> columns = canonical_offsets(g.input, input_layout(g));
+            const std::vector<std::int64_t> columns =
+                canonical_offsets(g.input, cpu::input_layout(g));
             const std::int64_t stride = cpu::linear_columns(g);
             for (int o = 0; o < g.output.channels; ++o)
                 for (const std::int64_t column : columns) visit(canonical++, o * stride + column);
@@ -135,13 +228,6 @@ struct Cpu<float> {
                 for (int x = 0; x < (shape.is_flat() ? 1 : shape.width); ++x)
                     offsets.push_back(cpu::index_in(layout, c, y, x));
         return offsets;
-    }
-    static constexpr cpu::MapLayout input_layout(const Geometry& g) { return cpu::input_layout(g); }
-    static constexpr cpu::MapLayout output_layout(const Geometry& g) {
-        return cpu::output_layout(g);
-    }
-    static constexpr cpu::MapLayout gradient_layout(const Geometry& g) {
-        return cpu::gradient_layout(g);
     }
     using KeepGradient = cpu::KeepGradient;
 
