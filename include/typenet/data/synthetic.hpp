@@ -87,7 +87,7 @@ constexpr int between(RandomStream& random, int low, int high) {
 /// Draws one image of a class; `pixels` holds 3 x 32 x 32.
 constexpr void draw_figure(std::int32_t label, RandomStream& random,
                            std::span<std::uint8_t> pixels) {
-    // Lengths are in eighths of a pixel. The figure lies wholly within the image.
+    // Lengths are in eighths of a pixel. The circle around the figure lies within the image.
     constexpr int extent = 8 * synthetic_shape.width;
     const int radius = between(random, 74, 112);
     const int centre_x = between(random, radius, extent - radius);
