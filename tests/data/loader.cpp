@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/allocations.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace typenet;

@@ -1,4 +1,4 @@
-#include "data/allocations.hpp"
+#include "support/allocations.hpp"
 
 #include <atomic>
 #include <cstddef>

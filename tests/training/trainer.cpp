@@ -1,0 +1,161 @@
+// What the Trainer promises beside the right numbers: the same bits on any number of threads, fused
+// or not; no allocation in a step; clear refusals.
+#include <string>
+#include <vector>
+
+#include "support/allocations.hpp"
+#include "support/catch.hpp"
+#include "typenet/typenet.hpp"
+
+using namespace typenet;
+
+namespace {
+
+/// A small network with every kind of stage that AlexNet has.
+using Small =
+    Network<Input<3, 19, 17>, Named<"cn1", Conv2d<20, Kernel<5>, Stride<2>>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Named<"cn2", Conv2d<33, Kernel<3>, Padding<1>>>, Relu,
+            Named<"cn3", Conv2d<17, Kernel<3>, Padding<1>>>, Flatten, Named<"fc1", Linear<50>>,
+            Dropout<>, Relu, Named<"fc2", Linear<5>>>;
+
+std::vector<float> samples(std::int64_t batch, const Shape& shape) {
+    RandomStream random{Seed{5}, Purpose::synthetic};
+    std::vector<float> values(static_cast<std::size_t>(batch * shape.size()));
+    for (float& value : values) value = random.uniform(-1, 1);
+    return values;
+}
+std::vector<std::int32_t> labels(std::int64_t batch, int classes) {
+    std::vector<std::int32_t> values;
+    for (std::int64_t i = 0; i < batch; ++i)
+        values.push_back(static_cast<std::int32_t>(i * 7 % classes));
+    return values;
+}
+
+/// All parameters after some steps.
+template <class Net, class Optimizer, class... Policies>
+std::vector<std::vector<float>> trained(int threads, std::int64_t batch, Optimizer optimizer,
+                                        int steps, Policies... policies) {
+    Model<Net> model{Seed{1}, Initialization::kaiming_normal, Threads{threads}};
+    Trainer trainer{model, CrossEntropy{}, optimizer, Batch{batch}, Seed{2}, policies...};
+    const std::vector<float> inputs = samples(batch, Net::input_shape);
+    for (int step = 0; step < steps; ++step)
+        trainer.step(inputs, labels(batch, static_cast<int>(Net::output_shape.size())));
+    std::vector<std::vector<float>> parameters;
+    for (const ParameterInfo& parameter : model.parameters())
+        parameters.push_back(model.get(parameter.name));
+    return parameters;
+}
+
+}  // namespace
+
+TEST_CASE("The number of threads does not change a bit") {
+    const Sgd sgd{.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 1e-3f};
+    const auto one = trained<Small>(1, 11, sgd, 4);
+    CHECK(one != trained<Small>(1, 11, sgd, 3));
+    CHECK(one == trained<Small>(2, 11, sgd, 4));
+    CHECK(one == trained<Small>(3, 11, sgd, 4));
+    const Adam adam{};
+    CHECK(trained<Small>(1, 4, adam, 3) == trained<Small>(3, 4, adam, 3));
+}
+
+TEST_CASE("AlexNet has the same bits on 1, 2 and 3 threads") {
+    const Sgd sgd{.momentum = 0.9f};
+    const auto one = trained<models::AlexNet>(1, 3, sgd, 1);
+    CHECK(one == trained<models::AlexNet>(2, 3, sgd, 1));
+    CHECK(one == trained<models::AlexNet>(3, 3, sgd, 1));
+}
+
+TEST_CASE("A fused step and one that keeps gradients give the same weights") {
+    const Sgd sgd{.learning_rate = 0.05f, .momentum = 0.9f, .nesterov = true};
+    CHECK(trained<Small>(2, 7, sgd, 3) == trained<Small>(2, 7, sgd, 3, KeepGradients{}));
+    CHECK(trained<Small>(2, 7, Adam{}, 3) == trained<Small>(2, 7, Adam{}, 3, KeepGradients{}));
+}
+
+TEST_CASE("A step allocates nothing") {
+    Model<Small> model{Seed{1}, Initialization::pytorch, Threads{2}};
+    Trainer trainer{model, CrossEntropy{}, Adam{}, Batch{8}};
+    const Dataset dataset = make_synthetic(Split::train, 8);
+    std::vector<std::int32_t> classes = dataset.labels;
+    for (std::int32_t& label : classes) label %= 5;
+    const ImageBatch images{dataset.pixels, classes, dataset.image_shape};
+    const std::vector<float> inputs = samples(8, Small::input_shape);
+    trainer.step(images, Normalization::symmetric());
+    const std::int64_t before = allocations();
+    for (int step = 0; step < 3; ++step) {
+        trainer.step(images, Normalization::symmetric());
+        trainer.step(inputs, classes);
+    }
+    CHECK(allocations() == before);
+    CHECK(trainer.loss() > 0);
+}
+
+TEST_CASE("Smaller batches just run, and each mean is over its own samples") {
+    Model<Small> model;
+    Trainer large{model, CrossEntropy{}, Sgd{.learning_rate = 0}, Batch{8}};
+    Trainer small{model, CrossEntropy{}, Sgd{.learning_rate = 0}, Batch{3}};
+    const std::vector<float> inputs = samples(3, Small::input_shape);
+    large.step(inputs, labels(3, 5));
+    small.step(inputs, labels(3, 5));
+    CHECK(large.loss() == small.loss());
+}
+
+TEST_CASE("Training learns") {
+    Model<Small> model{Seed{3}, Initialization::kaiming_normal};
+    Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 0.05f, .momentum = 0.9f},
+                    Batch{16}};
+    const std::vector<float> inputs = samples(16, Small::input_shape);
+    const std::vector<std::int32_t> classes = labels(16, 5);
+    trainer.step(inputs, classes);
+    const float first = trainer.loss();
+    for (int step = 0; step < 200; ++step) trainer.step(inputs, classes);
+    CHECK(trainer.loss() < 0.5f * first);
+    CHECK(trainer.correct() >= 13);
+    CHECK(trainer.steps() == 201);
+}
+
+TEST_CASE("What does not fit is refused with its numbers") {
+    Model<Small> model;
+    Trainer trainer{model, CrossEntropy{}, Sgd{}, Batch{2}};
+    const std::vector<float> inputs = samples(3, Small::input_shape);
+    const auto message = [](const auto& action) -> std::string {
+        try {
+            action();
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "nothing was thrown";
+    };
+    const auto contains = [](const std::string& text, const std::string& part) {
+        INFO(text);
+        CHECK(text.find(part) != std::string::npos);
+    };
+    contains(message([&] { trainer.step(inputs, labels(3, 5)); }), "1 to 2 fit");
+    contains(message([&] { trainer.step(std::span{inputs}.first(970), labels(1, 5)); }), "3x19x17");
+    contains(message([&] { trainer.step(std::span{inputs}.first(969), labels(2, 5)); }),
+             "1 samples came with 2 labels");
+    const std::vector<std::int32_t> wrong{5};
+    contains(message([&] { trainer.step(std::span{inputs}.first(969), wrong); }), "label 5");
+    contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{}, Batch{0}); }), "batch: 0");
+    contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{}, Batch{-3}); }), "batch: -3");
+    contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{.learning_rate = -1}, Batch{1}); }),
+             "learning rate");
+    contains(message([&] { Predictor(model, Batch{0}); }), "batch: 0");
+    contains(message([&] { (void)model.get("cn9.weight"); }), "cn9.weight");
+    contains(message([&] { model.set("cn1.bias", std::vector<float>(3)); }),
+             "3 values given for 20");
+    contains(message([&] { Model<Small>(Seed{}, Initialization::pytorch, Threads{-1}); }),
+             "threads: -1");
+}
+
+TEST_CASE("Optimizer state goes out and in by name") {
+    Model<Small> model;
+    Trainer trainer{model, CrossEntropy{}, Adam{}, Batch{4}};
+    trainer.step(samples(4, Small::input_shape), labels(4, 5));
+    const std::vector<float> moment = trainer.get_state("cn2.weight", 1);
+    CHECK(std::any_of(moment.begin(), moment.end(), [](float value) { return value > 0; }));
+    Trainer other{model, CrossEntropy{}, Adam{}, Batch{4}};
+    other.set_state("cn2.weight", 1, moment);
+    CHECK(other.get_state("cn2.weight", 1) == moment);
+    CHECK_THROWS_AS(other.get_state("cn2.weight", 2), Error);
+    CHECK_THROWS_AS(other.set_state("cn2.bias", 0, moment), ShapeError);
+}
