@@ -31,6 +31,9 @@ struct Halo {
     friend constexpr bool operator==(const Halo&, const Halo&) = default;
 };
 
+/// Inputs of at most this many channels are read plane by plane instead of in channel blocks.
+inline constexpr int planar_channel_limit = 4;
+
 /// Everything that a stage's kernels are specialised on. Scalars only, in a fixed order: the whole
 /// value is a template argument, and equal geometries share their code across networks.
 struct Geometry {

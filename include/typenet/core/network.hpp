@@ -127,8 +127,8 @@ struct Network {
 
     static constexpr std::size_t layer_count = sizeof...(Layers);
     /// One entry a layer: kind, shapes, parameters, multiply-accumulates.
-    static constexpr const std::array<LayerInfo, layer_count>& layers =
-        detail::inferred<In, Layers...>.layers;
+    /// (`auto`, for nvcc 13 takes the spelled-out type for a second initialisation.)
+    static constexpr const auto& layers = detail::inferred<In, Layers...>.layers;
     static constexpr Shape input_shape = In::shape;
     static constexpr Shape output_shape = layers[layer_count - 1].output;
 

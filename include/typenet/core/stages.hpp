@@ -35,9 +35,6 @@ struct StageTable {
     std::size_t count = 0;
 };
 
-/// Inputs of at most this many channels are read plane by plane instead of in channel blocks.
-inline constexpr int planar_channel_limit = 4;
-
 namespace detail {
 
 constexpr Op op_of(LayerKind kind) {
