@@ -222,8 +222,8 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
     constexpr auto& table = stages_of<Net, Mode::phase>;
     constexpr auto& parameters = parameter_plan<Net, Backend, Mode::phase>;
     MemoryPlan plan;
-    plan.parameters = parameters.count * 4;
-    plan.optimizer_state = plan.parameters * Mode::state_count;
+    plan.parameters = parameters.count * Backend::parameter_bytes;
+    plan.optimizer_state = parameters.count * 4 * Mode::state_count;
     if (Mode::phase == Phase::training)
         plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.most);
     plan.activations = buffer_plan<Net, Backend, Mode>.bytes * batch;

@@ -11,15 +11,21 @@
 #include <utility>
 #include <vector>
 
-#include "typenet/backends/cpu/cpu.hpp"
+#ifndef __CUDACC__  // nvcc does not take the CPU's kernels; programs for the GPU name its backend
+    #include "typenet/backends/cpu/cpu.hpp"
+#endif
 #include "typenet/core/error.hpp"
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/stages.hpp"
+#include "typenet/core/threads.hpp"
 #include "typenet/data/loader.hpp"
 #include "typenet/data/transforms.hpp"
 #include "typenet/training/initialization.hpp"
 
 namespace typenet {
+
+template <class T>
+struct Cpu;
 
 /// Samples that one step takes at most.
 struct Batch {
@@ -71,7 +77,7 @@ public:
     explicit Model(Seed seed = {}, Initialization how = Initialization::pytorch,
                    Threads threads = {})
         : context_(std::make_unique<typename Backend::Context>(threads)),
-          arena_(plan.count * 4),
+          arena_(Backend::parameter_arena(*context_, plan.count)),
           parameters_(parameters_of<Net>()) {
         initialize(seed, how);
     }
@@ -176,12 +182,12 @@ public:
     static constexpr auto& buffers = buffer_plan<Net, Backend, Mode>;
     static constexpr auto& parameters = parameter_plan<Net, Backend, phase>;
     static constexpr std::size_t count = table.count;
-    static constexpr const Geometry& first = table.stages[0].geometry;
-    static constexpr const Geometry& last = table.stages[count - 1].geometry;
+    static constexpr const auto& first = table.stages[0].geometry;
+    static constexpr const auto& last = table.stages[count - 1].geometry;
 
     StageRunner(const Model& model, Batch batch)
         : model_(&model),
-          capacity_(checked(batch)),
+          capacity_(checked(model, batch)),
           activations_(plan(model, capacity_).activations),
           workspace_(plan(model, capacity_).workspace),
           outputs_(last, capacity_, phase == Phase::training) {}
@@ -245,9 +251,13 @@ protected:
         return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);
     }
 
-    static std::int64_t checked(Batch batch) {
+    static std::int64_t checked(const Model& model, Batch batch) {
         if (batch.size < 1)
             throw Error("batch: " + std::to_string(batch.size) + " given; use 1 or more");
+        Backend::require_memory(model.context(), batch.size, [&](std::int64_t size) {
+            const MemoryPlan needed = plan(model, size);
+            return needed.total - needed.parameters;
+        });
         return batch.size;
     }
     static MemoryPlan plan(const Model& model, std::int64_t batch) {

@@ -55,6 +55,7 @@ struct Cpu<float> {
     static constexpr std::int64_t bias_count(const Geometry& g) {
         return cpu::packed_bias_count(g);
     }
+    static constexpr std::int64_t parameter_bytes = 4;
     /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
     static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
 
@@ -108,6 +109,14 @@ struct Cpu<float> {
                        const float* gradients, float* state0, float* state1) {
         cpu::update(context.isa, context.pool, *rule, count, parameters, gradients, state0, state1);
     }
+
+    /// The memory of a model's `count` parameters, which start at its floats().
+    static Arena parameter_arena(Context&, std::int64_t count) {
+        return Arena(count * parameter_bytes);
+    }
+    /// Throws where `bytes_of(batch)` can be told not to fit. Here each Arena finds out for itself.
+    template <class BytesOf>
+    static void require_memory(Context&, std::int64_t /*batch*/, const BytesOf&) {}
 
     // Between the host and the memory that kernels work on, which here are the same.
 

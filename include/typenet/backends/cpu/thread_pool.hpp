@@ -10,13 +10,9 @@
 #include <vector>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/threads.hpp"
 
 namespace typenet {
-
-/// How many threads compute, the calling one included; 0 means one for each processor.
-struct Threads {
-    int count = 0;
-};
 
 namespace cpu {
 
