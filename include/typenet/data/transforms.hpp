@@ -40,6 +40,17 @@ struct Normalization {
     friend constexpr bool operator==(const Normalization&, const Normalization&) = default;
 };
 
+/// Throws ShapeError unless images of shape `image` can be resized and normalised to `input`.
+inline void require_images(const Shape& image, const Shape& input) {
+    if (image.channels != input.channels || input.is_flat() || image.is_flat())
+        throw ShapeError("a batch of images of " + to_string(image) +
+                         " does not fit a network with input " + to_string(input) +
+                         "; images need as many channels, any height and any width");
+    if (image.channels > static_cast<int>(Normalization{}.mean.size()))
+        throw ShapeError("images of " + to_string(image) +
+                         " have more channels than Normalization knows (4)");
+}
+
 /// Where a resized value comes from, along one axis: a + weight * (b - a), with a at `low` and b at
 /// `high`. Where both are equal (the edges) the value is copied exactly.
 struct BilinearTap {

@@ -26,6 +26,14 @@ inline int argmax(std::span<const float> values) {
     return best;
 }
 
+/// Throws ShapeError where the label of a sample is no class.
+inline void require_class(std::int32_t label, std::size_t sample, std::int64_t classes) {
+    if (label < 0 || label >= classes)
+        throw ShapeError("label " + std::to_string(label) + " of sample " + std::to_string(sample) +
+                         " is no class of a network with " + std::to_string(classes) +
+                         " outputs; labels count from 0");
+}
+
 /// Softmax and cross entropy in one: -log softmax(logits)[label], the mean over the batch.
 /// Gradient of a logit: (softmax - one at the label) / batch. PyTorch: nn.CrossEntropyLoss.
 struct CrossEntropy {
@@ -38,10 +46,7 @@ struct CrossEntropy {
         if (batch == 0) return value;
         const std::size_t classes = logits.size() / batch;
         for (std::size_t n = 0; n < batch; ++n) {
-            if (labels[n] < 0 || static_cast<std::size_t>(labels[n]) >= classes)
-                throw ShapeError("label " + std::to_string(labels[n]) + " of sample " +
-                                 std::to_string(n) + " is no class of a network with " +
-                                 std::to_string(classes) + " outputs; labels count from 0");
+            require_class(labels[n], n, static_cast<std::int64_t>(classes));
             const auto label = static_cast<std::size_t>(labels[n]);
             const std::span row = logits.subspan(n * classes, classes);
             const int best = argmax(row);

@@ -253,13 +253,7 @@ struct Cpu<float> {
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const Shape& image, const Normalization& normalization,
                             std::int64_t batch, float* input) {
-        if (image.channels != first.input.channels || first.input.is_flat() || image.is_flat())
-            throw ShapeError("a batch of images of " + to_string(image) +
-                             " does not fit a network with input " + to_string(first.input) +
-                             "; images need as many channels, any height and any width");
-        if (image.channels > static_cast<int>(normalization.mean.size()))
-            throw ShapeError("images of " + to_string(image) +
-                             " have more channels than Normalization knows (4)");
+        require_images(image, first.input);
         thread_local std::vector<BilinearTap> rows, columns;
         rows.resize(static_cast<std::size_t>(first.input.height));
         columns.resize(static_cast<std::size_t>(first.input.width));
