@@ -36,7 +36,8 @@ namespace typenet::cpu::avx512 {
     #define TYPENET_LANES 16
     #define TYPENET_REGISTERS 32
     #define TYPENET_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-    #define TYPENET_SQRT(v) _mm512_sqrt_ps(v)
+    // The unmasked intrinsic makes g++ 12 warn of an uninitialised value that nobody reads.
+    #define TYPENET_SQRT(v) _mm512_maskz_sqrt_ps(0xffff, v)
     #include "typenet/backends/cpu/kernels/all.inl"
     #undef TYPENET_LANES
     #undef TYPENET_REGISTERS
