@@ -89,6 +89,8 @@ TEST_CASE("a last softmax belongs to the cross entropy") {
     const Values inputs = random_values<double>(2 * 64, random);
     const std::vector<std::int32_t> labels{16, 3};
     const Values probabilities = copy(executor.forward(inputs, 2));
+    CHECK(copy(executor.logits()) == copy(executor.activations(2)));
+    CHECK(copy(executor.logits()) != probabilities);
     const double loss = executor.backward_cross_entropy(labels);
     CHECK_THAT(loss, WithinRel(-(std::log(probabilities[16]) + std::log(probabilities[17 + 3])) / 2,
                                1e-12));
@@ -98,6 +100,16 @@ TEST_CASE("a last softmax belongs to the cross entropy") {
             (probabilities[i] - (i == 16 ? 1 : 0) + probabilities[17 + i] - (i == 3 ? 1 : 0)) / 2;
         CHECK_THAT(executor.gradients()[2].bias[i], WithinAbs(expected, 1e-14));
     }
+}
+
+TEST_CASE("the logits of a softmax alone are its inputs") {
+    Executor<SoftmaxAlone> executor;
+    const Values inputs{0, std::log(2.0), 0, 0, 0, 0};
+    executor.forward(inputs, 1);
+    CHECK(copy(executor.logits()) == inputs);
+    CHECK_THAT(executor.backward_cross_entropy(std::vector<std::int32_t>{1}),
+               WithinRel(std::log(3.5), 1e-15));
+    CHECK_THAT(executor.input_gradients()[1], WithinRel(-5 / 7.0, 1e-15));
 }
 
 TEST_CASE("float agrees with double") {

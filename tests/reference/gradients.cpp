@@ -67,7 +67,10 @@ private:
 
     double value() {
         const std::span<const double> outputs = executor_.forward(inputs_, batch, training_);
-        if (through_cross_entropy_) return executor_.backward_cross_entropy(labels_);
+        if (through_cross_entropy_)
+            return tn::reference::cross_entropy(executor_.logits(),
+                                                std::span<const std::int32_t>(labels_))
+                .value;
         double sum = 0;
         for (std::size_t i = 0; i < outputs.size(); ++i) sum += weighting_[i] * outputs[i];
         return sum;

@@ -111,22 +111,27 @@ public:
         backward_from(Net::layer_count, grad_outputs);
     }
 
-    /// Cross entropy of the last forward pass (of the logits: where the network ends with Softmax,
-    /// of what that layer reads), propagated backwards. Returns the loss.
+    /// Cross entropy of the last forward pass' logits, propagated backwards. Returns the loss.
+    /// Throws ShapeError unless there is one label a sample, Error for a label out of range.
     T backward_cross_entropy(std::span<const std::int32_t> labels) {
-        constexpr bool has_softmax = Net::layers[Net::layer_count - 1].kind == LayerKind::softmax;
-        constexpr std::size_t end = Net::layer_count - (has_softmax ? 1 : 0);
         if (batch_ == 0 || labels.size() != static_cast<std::size_t>(batch_))
             throw ShapeError("Executor: " + std::to_string(labels.size()) +
                              " labels for a batch of " + std::to_string(batch_) +
                              "; run forward first and give one label to each sample");
-        const std::vector<T>& logits = end == 0 ? inputs_ : activations_[end - 1];
-        const Loss<T> loss = cross_entropy(std::span<const T>(logits), labels);
-        backward_from(end, loss.gradient);
+        const Loss<T> loss = cross_entropy(logits(), labels);
+        backward_from(logits_end, loss.gradient);
         return loss.value;
     }
 
     std::span<const T> outputs() const { return activations_[Net::layer_count - 1]; }
+    /// What cross entropy reads: the outputs, or where the network ends with Softmax that layer's
+    /// inputs.
+    std::span<const T> logits() const {
+        if constexpr (logits_end == 0)
+            return inputs_;
+        else
+            return activations_[logits_end - 1];
+    }
     /// What a layer put out in the last forward pass, [batch, its output shape].
     std::span<const T> activations(std::size_t layer) const { return activations_[layer]; }
     /// Of the last backward pass, summed over the batch.
@@ -134,6 +139,10 @@ public:
     std::span<const T> input_gradients() const { return input_gradients_; }
 
 private:
+    /// The logits are the output of the layer before this one.
+    static constexpr std::size_t logits_end =
+        Net::layer_count - (Net::layers[Net::layer_count - 1].kind == LayerKind::softmax ? 1 : 0);
+
     static std::size_t place(const LayerInfo& layer) {
         return static_cast<std::size_t>(layer.index);
     }
