@@ -119,8 +119,11 @@ TEST_CASE("Conv2d refuses what it cannot do") {
     CHECK(fault<Conv2d<4, Kernel<1>, Padding<5>>>(map) == Reason::none);
 }
 
-TEST_CASE("MaxPool2d steps by 1 unless told, and refuses what it cannot do") {
-    CHECK(output<MaxPool2d<Kernel<3>>>(map) == Shape{3, 6, 8});
+TEST_CASE("MaxPool2d steps by its kernel unless told, and refuses what it cannot do") {
+    CHECK(output<MaxPool2d<Kernel<3>>>(map) == Shape{3, 2, 3});
+    CHECK(output<MaxPool2d<Kernel<3>, Stride<1>>>(map) == Shape{3, 6, 8});
+    CHECK(fault<MaxPool2d<Kernel<3>, Stride<0>>>(map) == Reason::sizes_must_be_positive);
+    CHECK(fault<MaxPool2d<Kernel<3>, Groups<2>>>(map) == Reason::pool_has_no_groups);
     CHECK(output<MaxPool2d<Kernel<3>, Stride<2>, Same>>(map) == Shape{3, 4, 5});
     CHECK(MaxPool2d<Kernel<3>>::infer(map).info.parameter_count() == 0);
     CHECK(fault<MaxPool2d<>>(map) == Reason::sizes_must_be_positive);

@@ -54,6 +54,7 @@ enum class Reason : std::uint8_t {
     kernel_is_larger_than_the_padded_input,
     padding_must_be_smaller_than_the_kernel,
     groups_do_not_divide_the_channels,
+    pool_has_no_groups,
     dropout_rate_is_not_a_probability,
     window_size_must_be_odd,
 };

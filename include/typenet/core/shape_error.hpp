@@ -26,6 +26,7 @@ struct the_input_is_not_what_is_stated_here;
 struct the_kernel_is_larger_than_the_padded_input;
 struct the_padding_must_be_smaller_than_the_kernel;
 struct the_groups_must_divide_input_and_output_channels;
+struct a_pool_has_no_groups_remove_the_option;
 struct the_dropout_rate_must_be_at_least_0_and_less_than_1;
 struct the_window_of_channels_must_be_odd;
 // clang-format on
@@ -80,6 +81,7 @@ constexpr auto explain() {
     else if constexpr (reason == Reason::kernel_is_larger_than_the_padded_input) return type_tag<the_kernel_is_larger_than_the_padded_input>{};
     else if constexpr (reason == Reason::padding_must_be_smaller_than_the_kernel) return type_tag<the_padding_must_be_smaller_than_the_kernel>{};
     else if constexpr (reason == Reason::groups_do_not_divide_the_channels) return type_tag<the_groups_must_divide_input_and_output_channels>{};
+    else if constexpr (reason == Reason::pool_has_no_groups) return type_tag<a_pool_has_no_groups_remove_the_option>{};
     else if constexpr (reason == Reason::dropout_rate_is_not_a_probability) return type_tag<the_dropout_rate_must_be_at_least_0_and_less_than_1>{};
     else return type_tag<the_window_of_channels_must_be_odd>{};
     // clang-format on

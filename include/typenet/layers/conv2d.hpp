@@ -13,7 +13,8 @@ namespace typenet {
 template <int out_channels, class... Options>
 struct Conv2d {
     static constexpr Inference infer(const Shape& input) {
-        const WindowOptions options = detail::collect_window_options<Options...>(input);
+        const WindowOptions options =
+            detail::collect_window_options<Options...>(input, detail::DefaultStride::one);
         const Window& w = options.window;
         if (out_channels < 1 || options.groups < 1)
             return Inference::refuse(Reason::sizes_must_be_positive);

@@ -8,11 +8,15 @@ namespace typenet {
 
 /// `MaxPool2d<Kernel<3>, Stride<2>>`: (c, h, w) -> (c, h', w'), floor semantics. Of equal values
 /// the first in row-major order wins and gets the gradient; NaN wins over all; padding never does.
-/// Options: Kernel (required), Stride (1 unless given), Padding or Same. PyTorch: nn.MaxPool2d.
+/// Options: Kernel (required), Stride (the kernel unless given), Padding or Same. PyTorch:
+/// nn.MaxPool2d.
 template <class... Options>
 struct MaxPool2d {
     static constexpr Inference infer(const Shape& input) {
-        const Window w = detail::collect_window_options<Options...>(input).window;
+        const WindowOptions options =
+            detail::collect_window_options<Options...>(input, detail::DefaultStride::kernel);
+        const Window& w = options.window;
+        if (options.groups != 1) return Inference::refuse(Reason::pool_has_no_groups);
         if (const Reason fault = detail::window_fault(input, w); fault != Reason::none)
             return Inference::refuse(fault);
         if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height ||

@@ -10,6 +10,7 @@ struct WindowOptions {
     Window window;
     int groups = 1;
     bool same = false;
+    bool has_stride = false;
 };
 
 /// Kernel size in pixels, square unless a width is given.
@@ -21,12 +22,13 @@ struct Kernel {
     }
 };
 
-/// Step of the window in pixels.
+/// Step of the window in pixels. Without it a convolution steps by 1 and a pool by its kernel.
 template <int height, int width = height>
 struct Stride {
     static constexpr void apply(WindowOptions& options) {
         options.window.stride_height = height;
         options.window.stride_width = width;
+        options.has_stride = true;
     }
 };
 
@@ -55,12 +57,18 @@ struct Groups {
 
 namespace detail {
 
+enum class DefaultStride { one, kernel };
+
 /// The options of a layer put together for one input shape ('same' depends on it).
 template <class... Options>
-constexpr WindowOptions collect_window_options(const Shape& input) {
+constexpr WindowOptions collect_window_options(const Shape& input, DefaultStride stride) {
     WindowOptions options;
     (Options::apply(options), ...);
     Window& w = options.window;
+    if (!options.has_stride && stride == DefaultStride::kernel) {
+        w.stride_height = w.kernel_height;
+        w.stride_width = w.kernel_width;
+    }
     if (options.same && w.stride_height > 0 && w.stride_width > 0) {
         const int vertical = same_padding(input.height, w.kernel_height, w.stride_height);
         const int horizontal = same_padding(input.width, w.kernel_width, w.stride_width);
