@@ -9,6 +9,9 @@
 
 namespace typenet {
 
+/// What the stages are for.
+enum class Phase : std::uint8_t { inference, training };
+
 /// What a stage does; the operations in parentheses are fused into it where they follow.
 enum class Op : std::uint8_t {
     convolution,  ///< + bias (+ ReLU) (+ max pool)

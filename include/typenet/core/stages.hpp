@@ -26,9 +26,6 @@ struct StageInfo {
     int source = -1;  ///< index of the stage that feeds it; -1 is the network's input
 };
 
-/// What the stages are for.
-enum class Phase : std::uint8_t { inference, training };
-
 template <std::size_t capacity>
 struct StageTable {
     std::array<StageInfo, capacity> stages{};
