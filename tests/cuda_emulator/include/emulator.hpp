@@ -163,15 +163,9 @@ cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shar
         });
 }
 
-/// The block's static shared array of `count` T that the declaration `declaration` stands for:
-/// `T* name = emulator::shared<T, __COUNTER__>(count)`.
-template <class T, int declaration>
-T* shared(std::size_t count, Site site = Site::here()) {
-    static constexpr char key = 0;
-    return static_cast<T*>(detail::shared(&key, count * sizeof(T), alignof(T), site));
-}
-/// The same, one array for each type of `tag`. With a lambda for it, each instance of a template
-/// has its own array, as on the device: `T* name = emulator::shared<T>([] {}, count)`.
+/// The block's static shared array of `count` T, one for each type of `tag`. With a lambda for it,
+/// each instance of a template has its own array, as on the device:
+/// `T* name = emulator::shared<T>([] {}, count)`.
 template <class T, class Tag>
 T* shared(Tag, std::size_t count, Site site = Site::here()) {
     static constexpr char key = 0;

@@ -130,7 +130,7 @@ struct Work {
 cudaError_t enqueue(cudaStream_t stream, Work work);
 bool is_capturing(cudaStream_t stream);
 bool is_stream(cudaStream_t stream);
-/// Fails (and spoils the captures) while any capture forbids what synchronises or allocates.
+/// Fails (and spoils the captures) while a capture forbids this thread what allocates.
 cudaError_t forbid_during_capture();
 /// Runs all pending work.
 void synchronize_device();

@@ -2,6 +2,7 @@
 // host waits for it, so that a forgotten wait shows as a wrong result.
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "machine.hpp"
 
@@ -33,6 +34,7 @@ struct Node {
 struct Capture {
     cudaStream_t origin;
     cudaStreamCaptureMode mode;
+    std::thread::id thread;
     bool is_valid = true;
     std::vector<Node> nodes;
 };
@@ -219,8 +221,10 @@ bool is_capturing(cudaStream_t stream) {
 cudaError_t forbid_during_capture() {
     cudaError_t error = cudaSuccess;
     for (const auto& capture : state().captures) {
-        if (capture->mode == cudaStreamCaptureModeRelaxed) continue;
-        error = spoil(*capture, cudaErrorStreamCaptureUnsupported);
+        const bool is_forbidden = capture->mode == cudaStreamCaptureModeGlobal ||
+                                  (capture->mode == cudaStreamCaptureModeThreadLocal &&
+                                   capture->thread == std::this_thread::get_id());
+        if (is_forbidden) error = spoil(*capture, cudaErrorStreamCaptureUnsupported);
     }
     return error;
 }
@@ -274,7 +278,8 @@ void append_stream_leaks(std::vector<std::string>& lines) {
 
 cudaError_t cudaDeviceSynchronize() {
     return call("cudaDeviceSynchronize", [&] {
-        if (const cudaError_t error = forbid_during_capture()) return error;
+        for (const auto& capture : state().captures) capture->is_valid = false;
+        if (!state().captures.empty()) return cudaErrorStreamCaptureUnsupported;
         synchronize_device();
         return sticky_error();
     });
@@ -419,7 +424,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
         if (stream->capture != nullptr) {
             return spoil(*stream->capture, cudaErrorStreamCaptureUnsupported);
         }
-        stream->capture = std::make_shared<Capture>(Capture{stream, mode, true, {}});
+        stream->capture =
+            std::make_shared<Capture>(Capture{stream, mode, std::this_thread::get_id(), true, {}});
         state().captures.push_back(stream->capture);
         return cudaSuccess;
     });
