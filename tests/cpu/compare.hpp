@@ -1,4 +1,4 @@
-// Compares the CPU backend with the reference backend on one network.
+// Compares a backend with the reference backend on one network.
 #pragma once
 
 #include <algorithm>
@@ -69,19 +69,18 @@ double relative_error(const A& a, const B& b) {
     return difference == 0 ? 0 : difference / std::max(largest, 1e-30);
 }
 
-/// Outputs in inference and in training, and all parameter gradients. On whole numbers both sides
-/// must agree to the bit; on real ones within 1e-4 of the largest value.
-template <class Net, class Backend = Cpu<float>>
-void compare_with_reference(cpu::Isa isa, std::int64_t batch, Numbers numbers, int threads = 2) {
-    INFO("instruction set " << to_string(isa) << ", batch " << batch);
-    const double tolerance = numbers == Numbers::whole ? 0 : 1e-4;
+/// Outputs of a model in inference, and all parameter gradients of a training step. On whole
+/// numbers both sides must agree to the bit; on real ones within `tolerance` of the largest value.
+template <class Net, class Backend>
+void compare_with_reference(Model<Net, Backend>& model, std::int64_t batch, Numbers numbers,
+                            double tolerance = 1e-4) {
+    INFO("batch " << batch);
+    if (numbers == Numbers::whole) tolerance = 0;
     const auto make = [&](std::int64_t count, int range, std::uint64_t stream) {
         return numbers == Numbers::whole
                    ? whole_numbers(count, range, stream)
                    : real_numbers(count, 0.5f * static_cast<float>(range), stream);
     };
-    Model<Net, Backend> model{Seed{1}, Initialization::pytorch, Threads{threads}};
-    model.context().isa = isa;
     reference::Executor<Net, double> reference;
     std::uint64_t stream = 100;
     for (const ParameterInfo& parameter : model.parameters()) {
@@ -122,6 +121,15 @@ void compare_with_reference(cpu::Isa isa, std::int64_t batch, Numbers numbers, i
                                  parameter.bias ? own.bias : own.weight) <= tolerance);
         }
     }
+}
+
+/// The same on the CPU with one of its instruction sets.
+template <class Net>
+void compare_with_reference(cpu::Isa isa, std::int64_t batch, Numbers numbers, int threads = 2) {
+    INFO("instruction set " << to_string(isa));
+    Model<Net> model{Seed{1}, Initialization::pytorch, Threads{threads}};
+    model.context().isa = isa;
+    compare_with_reference(model, batch, numbers);
 }
 
 /// The same on every instruction set and on batches that do and do not fill register tiles.

@@ -1,0 +1,136 @@
+// PyTorch's goldens of tests/parity, and the whole AlexNet compared with them on any backend.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "cpu/compare.hpp"
+#include "typenet/io/safetensors.hpp"
+#include "typenet/models/alexnet.hpp"
+
+namespace typenet::testing {
+
+inline SafetensorsFile goldens(const std::string& name) {
+    return SafetensorsFile::open(std::string{TYPENET_TESTS_FOLDER "/parity/goldens/"} + name +
+                                 ".safetensors");
+}
+
+/// A tensor as doubles, whatever its type.
+inline std::vector<double> values_of(const SafetensorsFile& file, const std::string& name) {
+    const TensorView* tensor = file.find(name);
+    INFO(name);
+    REQUIRE(tensor != nullptr);
+    std::vector<double> values;
+    const auto append = [&](auto sample) {
+        using T = decltype(sample);
+        for (std::size_t i = 0; i < tensor->bytes.size(); i += sizeof(T)) {
+            T value;
+            std::memcpy(&value, tensor->bytes.data() + i, sizeof(T));
+            values.push_back(static_cast<double>(value));
+        }
+    };
+    if (tensor->dtype == Dtype::F64) append(double{});
+    if (tensor->dtype == Dtype::F32) append(float{});
+    if (tensor->dtype == Dtype::I64) append(std::int64_t{});
+    REQUIRE(!values.empty());
+    return values;
+}
+inline std::vector<float> floats_of(const SafetensorsFile& file, const std::string& name) {
+    const std::vector<double> values = values_of(file, name);
+    return {values.begin(), values.end()};
+}
+inline std::vector<std::int32_t> labels_of(const SafetensorsFile& file, const std::string& name) {
+    const std::vector<double> values = values_of(file, name);
+    return {values.begin(), values.end()};
+}
+
+/// AlexNet with its dropout layers idle.
+using AlexNetWithoutDropout =
+    Network<Input<3, 227, 227>, Named<"cn1", Conv2d<96, Kernel<11>, Stride<4>>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Named<"cn2", Conv2d<256, Kernel<5>, Padding<2>>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Named<"cn3", Conv2d<384, Kernel<3>, Padding<1>>>, Relu,
+            Named<"cn4", Conv2d<384, Kernel<3>, Padding<1>>>, Relu,
+            Named<"cn5", Conv2d<256, Kernel<3>, Padding<1>>>, Relu, MaxPool2d<Kernel<3>, Stride<2>>,
+            Flatten, Named<"fc1", Linear<4096>>, Dropout<std::ratio<0>>, Relu,
+            Named<"fc2", Linear<4096>>, Dropout<std::ratio<0>>, Relu, Named<"fc3", Linear<10>>>;
+static_assert(AlexNetWithoutDropout::parameter_count == models::AlexNet::parameter_count);
+
+inline std::uint32_t mix(std::uint32_t h) {
+    h ^= h >> 16;
+    h *= 0x85ebca6b;
+    h ^= h >> 13;
+    h *= 0xc2b2ae35;
+    return h ^ h >> 16;
+}
+/// The goldens' formula: tensor number `tensor`, the same bits as in Python.
+inline std::vector<float> by_formula(std::int64_t count, std::uint32_t tensor, float scale) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    const std::uint32_t salt = mix(tensor * 40503 + 1);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::uint32_t h = mix((static_cast<std::uint32_t>(i) * 2654435761u) ^ salt);
+        const auto centred = static_cast<std::int32_t>(h >> 8) - (1 << 23);
+        values[i] = static_cast<float>(centred) * 0x1p-23f * scale;
+    }
+    return values;
+}
+inline void check_formula(const SafetensorsFile& file, const std::string& name,
+                          const std::vector<float>& values) {
+    INFO(name);
+    const std::vector<float> first = floats_of(file, name + ".values");
+    CHECK(std::equal(first.begin(), first.end(), values.begin()));
+    std::int64_t sum = 0;
+    for (const float value : values) sum += std::bit_cast<std::uint32_t>(value);
+    CHECK(static_cast<double>(sum) == values_of(file, name + ".bits_sum").at(0));
+}
+
+/// Logits, loss and gradients of a batch of two, all within `tolerance` (the loss a tenth of it).
+template <class Backend>
+void compare_with_alexnet_goldens(Model<AlexNetWithoutDropout, Backend>& model, double tolerance) {
+    const SafetensorsFile file = goldens("alexnet");
+    std::uint32_t tensor = 0;
+    for (const ParameterInfo& parameter : model.parameters()) {
+        const std::int64_t fan_in = parameter.size() / parameter.shape[0];
+        const float scale =
+            parameter.bias ? 0.0625f : static_cast<float>(std::sqrt(6.0 / double(fan_in)));
+        const std::vector<float> values = by_formula(parameter.size(), ++tensor, scale);
+        check_formula(file, parameter.name, values);
+        model.set(parameter.name, values);
+    }
+    const std::vector<float> input =
+        by_formula(2 * AlexNetWithoutDropout::input_shape.size(), 349, 1);
+    check_formula(file, "input", input);
+
+    Predictor predictor{model, Batch{2}};
+    CHECK(relative_error(predictor(input), values_of(file, "logits")) <= tolerance);
+
+    Trainer trainer{model,    CrossEntropy{}, Sgd{.learning_rate = 0},
+                    Batch{2}, Seed{0},        KeepGradients{}};
+    trainer.step(input, labels_of(file, "labels"));
+    CHECK(std::fabs(double{trainer.loss()} / values_of(file, "loss").at(0) - 1) <= 0.1 * tolerance);
+    for (const ParameterInfo& parameter : model.parameters()) {
+        INFO(parameter.name);
+        const std::vector<float> gradient = trainer.gradient(parameter.name);
+        const std::string name = parameter.name + ".grad.";
+        double squares = 0, sum = 0;
+        for (const float value : gradient) {
+            squares += double{value} * double{value};
+            sum += double{value};
+        }
+        CHECK(std::fabs(std::sqrt(squares) / values_of(file, name + "norm").at(0) - 1) <=
+              tolerance);
+        CHECK(std::fabs(sum - values_of(file, name + "sum").at(0)) <=
+              tolerance * values_of(file, name + "magnitude").at(0));
+        const std::vector<double> expected = values_of(file, name + "samples");
+        const std::uint64_t stride = gradient.size() <= 256 ? 1 : 2654435761;
+        std::vector<float> samples;
+        for (std::uint64_t i = 0; i < expected.size(); ++i)
+            samples.push_back(gradient[i * stride % gradient.size()]);
+        CHECK(relative_error(samples, expected) <= tolerance);
+    }
+}
+
+}  // namespace typenet::testing
