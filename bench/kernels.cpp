@@ -193,7 +193,7 @@ void register_stages(Backend::Context& context, double peak) {
         using S = typename decltype(type)::type;
         constexpr Geometry g = S::geometry;
         if constexpr (has_parameters(g)) {
-            const StageInfo& stage = stages_of<Network, Phase::training>.stages[S::index];
+            const StageInfo stage = stages_of<Network, Phase::training>.stages[S::index];
             const std::string name =
                 name_of(Network::layers[static_cast<std::size_t>(stage.layer)]);
             const auto add = [&]<Geometry measured>(std::integral_constant<Geometry, measured>,
@@ -201,7 +201,7 @@ void register_stages(Backend::Context& context, double peak) {
                 for (const std::int64_t batch : {4, 64})
                     benchmark::RegisterBenchmark(
                         (name + "/" + pass_name + "/" + std::to_string(batch)).c_str(),
-                        [&context, peak, &stage, pass, batch](benchmark::State& state) {
+                        [&context, peak, stage, pass, batch](benchmark::State& state) {
                             measure<measured>(state, context, peak, stage, pass, batch);
                         })
                         ->Unit(benchmark::kMillisecond)
