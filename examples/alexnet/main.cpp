@@ -1,0 +1,280 @@
+// The command line of `alexnet`: options, errors and exit codes.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <new>
+#include <string>
+#include <system_error>
+#include <typenet/backends/cpu/isa.hpp>
+#include <typenet/core/error.hpp>
+#include <typenet/version.hpp>
+#include <vector>
+
+#include "interrupt.hpp"
+#include "options.hpp"
+#include "run.hpp"
+
+namespace typenet {
+template <class T>
+struct Cpu;
+}
+
+namespace alexnet {
+namespace {
+
+enum ExitCode { fine = 0, failed = 1, usage = 2, interrupted = 130 };
+
+std::string given(const std::string& text, const std::string& wanted) {
+    return fmt::format("'{}' given; use {}", text, wanted);
+}
+
+using Check = std::function<std::string(const std::string&)>;
+
+CLI::Validator check(const Check& explain) {
+    return {explain, ""};
+}
+
+/// A whole number from `least` to `most`.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+    return check([=](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc{} && stop == end && value >= least && value <= most) return {};
+        return given(text, fmt::format("a whole number from {} to {}", least, most));
+    });
+}
+
+/// A number that `fits`.
+CLI::Validator number(bool (*fits)(float), const std::string& wanted) {
+    return check([=](const std::string& text) -> std::string {
+        float value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        return error == std::errc{} && stop == end && fits(value) ? "" : given(text, wanted);
+    });
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+    return check([=](const std::string& text) -> std::string {
+        return std::ranges::find(words, text) != words.end()
+                   ? ""
+                   : given(text, CLI::detail::join(words, " or "));
+    });
+}
+
+CLI::Validator not_empty() {
+    return check([](const std::string& text) -> std::string {
+        return text.empty() ? given(text, "a path") : "";
+    });
+}
+
+// More is a slip of the finger, and would overflow or choke something further on.
+constexpr std::uint64_t most_images = 10'000'000;
+constexpr std::uint64_t most_batch = 100'000;
+constexpr std::uint64_t most_epochs = 1'000'000;
+constexpr std::uint64_t most_threads = 1024;
+
+void add_data(CLI::App& command, DataOptions& data) {
+    command
+        .add_option("--data", data.source,
+                    "Folder with cifar-10-batches-bin, or 'synthetic': ten shapes drawn by the "
+                    "program")
+        ->required()
+        ->check(not_empty())
+        ->type_name("DIR|synthetic");
+    command
+        .add_option("--limit-test", data.limit_test,
+                    "Test on the first N images only (synthetic without it: 2000)")
+        ->check(whole_number(1, most_images))
+        ->type_name("N");
+}
+
+void add_machine(CLI::App& command, int& threads) {
+    command
+        .add_option("--threads", threads,
+                    "Threads that compute; results do not depend on it (default: one for each "
+                    "processor)")
+        ->check(whole_number(1, most_threads))
+        ->type_name("N");
+}
+
+void add_progress(CLI::App& command, bool& progress) {
+    command.add_flag_callback(
+        "--no-progress", [&] { progress = false; }, "Show no progress on stderr");
+}
+
+void add_json(CLI::App& command, std::filesystem::path& json, const char* when) {
+    command.add_option("--json", json, std::string{"Write the results to this file"} + when)
+        ->check(not_empty())
+        ->type_name("FILE");
+}
+
+CLI::App* add_train(CLI::App& program, TrainOptions& options) {
+    CLI::App* command = program.add_subcommand("train", "Train AlexNet and report its accuracy");
+    Recipe& recipe = options.recipe;
+    command->footer(
+        "The recipe 'pytorch' is a published report's. The report states SGD, batch 4 and 10\n"
+        "epochs. It does not state the learning rate (0.001), the momentum (0.9) and the\n"
+        "normalisation of inputs (to [-1, 1]): these are of PyTorch's CIFAR-10 tutorial. The\n"
+        "initial weights are drawn as PyTorch does by default.\n\n"
+        "Ctrl-C stops after the current step, with the last finished epoch in --out.");
+    add_data(*command, options.data);
+    command
+        ->add_option("--limit-train", options.data.limit_train,
+                     "Train on the first N images only (synthetic without it: 10000)")
+        ->check(whole_number(1, most_images))
+        ->type_name("N");
+    command->add_option("--recipe", recipe.name, "Where the defaults below come from")
+        ->check(one_of({"pytorch"}))
+        ->type_name("pytorch")
+        ->capture_default_str();
+    command->add_option("--epochs", options.epochs, "Passes over the training images")
+        ->check(whole_number(1, most_epochs))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--batch", recipe.batch, "Images a step")
+        ->check(whole_number(1, most_batch))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--optimizer", recipe.optimizer, "How the weights are updated")
+        ->check(one_of({"sgd", "adam"}))
+        ->type_name("sgd|adam")
+        ->capture_default_str();
+    command->add_option("--lr", recipe.learning_rate, "Learning rate")
+        ->check(number([](float x) { return x > 0 && std::isfinite(x); }, "a positive number"))
+        ->type_name("X")
+        ->default_str("0.001");
+    command->add_option("--momentum", recipe.momentum, "Momentum of sgd")
+        ->check(number([](float x) { return x >= 0 && x < 1; }, "a number from 0 on, below 1"))
+        ->type_name("X")
+        ->default_str("0.9");
+    command->add_option("--init", recipe.initialization, "How the initial weights are drawn")
+        ->check(one_of({"pytorch", "kaiming", "glorot"}))
+        ->type_name("pytorch|kaiming|glorot")
+        ->capture_default_str();
+    command->add_option("--seed", recipe.seed, "Decides over weights, order and dropout")
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
+        ->type_name("N")
+        ->capture_default_str();
+    add_machine(*command, options.threads);
+    command
+        ->add_option("--out", options.out,
+                     "Folder for weights.safetensors and checkpoint.safetensors, written after "
+                     "every epoch (default with --resume: the same folder)")
+        ->check(not_empty())
+        ->type_name("DIR");
+    add_json(*command, options.json, " after every epoch");
+    command
+        ->add_option("--resume", options.resume,
+                     "Go on after the last finished epoch of the run with this --out")
+        ->check(not_empty())
+        ->type_name("DIR");
+    add_progress(*command, options.progress);
+    return command;
+}
+
+CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
+    CLI::App* command = program.add_subcommand("eval", "Test given weights");
+    command->add_option("--weights", options.weights, "A weights.safetensors")
+        ->required()
+        ->check(not_empty())
+        ->type_name("FILE");
+    add_data(*command, options.data);
+    add_json(*command, options.json, "");
+    add_machine(*command, options.threads);
+    add_progress(*command, options.progress);
+    return command;
+}
+
+CLI::App* add_info(CLI::App& program, InfoOptions& options) {
+    CLI::App* command = program.add_subcommand("info", "Print the network and its planned memory");
+    command->add_option("--batch", options.batch, "Images a step")
+        ->check(whole_number(1, most_batch))
+        ->type_name("N")
+        ->capture_default_str();
+    add_machine(*command, options.threads);
+    return command;
+}
+
+std::string version() {
+    return fmt::format("alexnet (typenet {}.{}.{}), CPU with {} kernels, built by {} {}",
+                       TYPENET_VERSION_MAJOR, TYPENET_VERSION_MINOR, TYPENET_VERSION_PATCH,
+                       typenet::cpu::to_string(typenet::cpu::best_isa()),
+#ifdef __clang__
+                       "clang++", __clang_version__
+#else
+                       "g++", __VERSION__
+#endif
+    );
+}
+
+void print_error(const std::string& message) {
+    std::fputs(("alexnet: error: " + message + "\n").c_str(), stderr);
+}
+
+int run_program(int argc, char** argv) {
+    using Backend = typenet::Cpu<float>;
+    TrainOptions train_options;
+    EvalOptions eval_options;
+    InfoOptions info_options;
+    CLI::App program{"Trains, tests and describes AlexNet.", "alexnet"};
+    program.set_version_flag("--version", version);
+    program.require_subcommand(1);
+    program.get_formatter()->column_width(38);
+    CLI::App* train = add_train(program, train_options);
+    CLI::App* eval = add_eval(program, eval_options);
+    CLI::App* info = add_info(program, info_options);
+    try {
+        program.parse(argc, argv);
+        if (train->count("--momentum") > 0 && train_options.recipe.optimizer != "sgd")
+            throw CLI::ValidationError("--momentum: belongs to --optimizer sgd");
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+        if (program.get_subcommands().empty()) {
+            print_error(fmt::format("{}; use train, eval or info",
+                                    argc > 1 ? fmt::format("'{}' is no command", argv[1])
+                                             : std::string{"a command is missing"}));
+            return usage;
+        }
+        std::string command = "alexnet";
+        for (const CLI::App* used : program.get_subcommands()) command += " " + used->get_name();
+        print_error(fmt::format("{}; '{} --help' lists what there is", error.what(), command));
+        return usage;
+    }
+    if (train->parsed()) run<Backend>(train_options);
+    if (eval->parsed()) run<Backend>(eval_options);
+    if (info->parsed()) run<Backend>(info_options);
+    if (std::fflush(stdout) != 0)
+        throw typenet::Error("stdout: cannot be written; check where it leads");
+    return fine;
+}
+
+}  // namespace
+}  // namespace alexnet
+
+int main(int argc, char** argv) {
+    using namespace alexnet;
+    try {
+        return run_program(argc, argv);
+    } catch (const Interrupted& error) {
+        std::fputs(fmt::format("alexnet: {}\n", error.what()).c_str(), stderr);
+        return interrupted;
+    } catch (const std::system_error& error) {  // of fmt::print
+        print_error(fmt::format("stdout: {}; check where it leads", error.what()));
+    } catch (const std::bad_alloc&) {
+        print_error("out of memory; use a smaller --batch or fewer images");
+    } catch (const std::exception& error) {
+        print_error(error.what());
+    }
+    return failed;
+}

@@ -1,0 +1,54 @@
+// What the command line asks for.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace alexnet {
+
+/// Where images come from: a folder with CIFAR-10, or the word "synthetic". A limit of -1 is none.
+struct DataOptions {
+    std::string source;
+    std::int64_t limit_train = -1;
+    std::int64_t limit_test = -1;
+
+    bool is_synthetic() const { return source == "synthetic"; }
+};
+
+/// Options that decide over a run's numbers, those of --recipe pytorch by default.
+struct Recipe {
+    std::string name = "pytorch";
+    std::string optimizer = "sgd";
+    float learning_rate = 0.001f;
+    float momentum = 0.9f;  ///< of sgd
+    std::int64_t batch = 4;
+    std::string initialization = "pytorch";
+    std::uint64_t seed = 0;
+};
+
+struct TrainOptions {
+    DataOptions data;
+    Recipe recipe;
+    int epochs = 10;
+    int threads = 0;  ///< 0: one for each processor
+    bool progress = true;
+    std::filesystem::path out;     ///< empty: the weights are not kept
+    std::filesystem::path json;    ///< empty: no report
+    std::filesystem::path resume;  ///< empty: from the start
+};
+
+struct EvalOptions {
+    DataOptions data;
+    std::filesystem::path weights;
+    std::filesystem::path json;
+    int threads = 0;
+    bool progress = true;
+};
+
+struct InfoOptions {
+    std::int64_t batch = 4;
+    int threads = 0;
+};
+
+}  // namespace alexnet

@@ -1,0 +1,188 @@
+#include "report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <typenet/core/error.hpp>
+#include <typenet/io/atomic_file.hpp>
+#include <typenet/io/json.hpp>
+
+namespace alexnet {
+
+namespace tn = typenet;
+
+namespace {
+
+/// The members of an epoch in a report, all but its number.
+constexpr struct {
+    const char* key;
+    double EpochResult::*member;
+} epoch_members[] = {
+    {"train_loss", &EpochResult::train_loss},
+    {"test_loss", &EpochResult::test_loss},
+    {"test_accuracy", &EpochResult::test_accuracy},
+    {"images_per_second", &EpochResult::images_per_second},
+    {"seconds", &EpochResult::seconds},
+};
+
+void add_epochs(tn::JsonWriter& json, std::span<const EpochResult> epochs) {
+    json.begin_array();
+    for (const EpochResult& result : epochs) {
+        json.begin_object().key("epoch").value(result.epoch);
+        for (const auto& [key, member] : epoch_members) json.key(key).value(result.*member);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+void add_accuracies(tn::JsonWriter& json, const TestResult& test,
+                    std::span<const std::string> names) {
+    json.key("test_accuracy").value(test.confusion.accuracy()).key("per_class").begin_object();
+    for (std::size_t c = 0; c < names.size(); ++c) {
+        const int truth = static_cast<int>(c);
+        // Without images there is no accuracy: NaN, which JSON shows as null.
+        const bool known = test.confusion.samples(truth) > 0;
+        json.key(names[c]).value(known ? test.confusion.accuracy(truth) : std::nan(""));
+    }
+    json.end_object();
+}
+
+std::size_t longest(std::span<const std::string> names) {
+    std::size_t most = 0;
+    for (const std::string& name : names) most = std::max(most, name.size());
+    return most;
+}
+
+/// 58322314 as "58,322,314".
+std::string grouped(std::int64_t number) {
+    std::string text = std::to_string(number);
+    for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3)
+        text.insert(static_cast<std::size_t>(place), ",");
+    return text;
+}
+
+std::string mebibytes(std::int64_t bytes) {
+    return fmt::format("{:.1f}", static_cast<double>(bytes) / (1 << 20));
+}
+
+}  // namespace
+
+std::string to_json(std::span<const EpochResult> epochs) {
+    tn::JsonWriter json;
+    add_epochs(json, epochs);
+    return json.text();
+}
+
+std::vector<EpochResult> epochs_from_json(const std::string& text) {
+    std::vector<EpochResult> epochs;
+    tn::JsonReader reader(text);
+    reader.array([&] {
+        EpochResult result;
+        reader.object([&](const std::string& key) {
+            const auto* known = std::ranges::find_if(
+                epoch_members, [&](const auto& entry) { return key == entry.key; });
+            if (key == "epoch")
+                result.epoch = reader.natural();
+            else if (known != std::end(epoch_members))
+                result.*(known->member) = reader.number();
+            else
+                reader.fail("an epoch has no member " + key);
+        });
+        epochs.push_back(result);
+        if (result.epoch != static_cast<std::int64_t>(epochs.size()))
+            reader.fail("the epochs are not numbered from 1 on");
+    });
+    reader.finish();
+    return epochs;
+}
+
+void write_report(const std::filesystem::path& path, std::span<const EpochResult> epochs,
+                  const TestResult& test, std::span<const std::string> names) {
+    tn::JsonWriter json;
+    json.begin_object().key("epochs");
+    add_epochs(json, epochs);
+    add_accuracies(json, test, names);
+    tn::write_file(path, json.end_object().text() + "\n");
+}
+
+void write_report(const std::filesystem::path& path, const TestResult& test,
+                  std::span<const std::string> names) {
+    tn::JsonWriter json;
+    json.begin_object().key("test_loss").value(test.loss);
+    add_accuracies(json, test, names);
+    tn::write_file(path, json.end_object().text() + "\n");
+}
+
+void print_epoch(const EpochResult& result, int epochs) {
+    fmt::print(
+        "Epoch {}/{}: train loss {:.4f}, test loss {:.4f}, test accuracy {:.2f} %, "
+        "{:.1f} images/s, {:.1f} s\n",
+        result.epoch, epochs, result.train_loss, result.test_loss, result.test_accuracy,
+        result.images_per_second, result.seconds);
+}
+
+void print_test(const TestResult& test, std::span<const std::string> names) {
+    const tn::ConfusionMatrix& confusion = test.confusion;
+    const std::size_t width = longest(names);
+    fmt::print("\n");
+    for (std::size_t c = 0; c < names.size(); ++c) {
+        const int truth = static_cast<int>(c);
+        if (confusion.samples(truth) == 0)
+            fmt::print("Accuracy of {:{}} : no test image\n", names[c], width);
+        else
+            fmt::print("Accuracy of {:{}} : {:.2f} %\n", names[c], width,
+                       confusion.accuracy(truth));
+    }
+    fmt::print("\nAccuracy of the network on the {} test images: {:.2f} % (loss {:.4f})\n",
+               confusion.samples(), confusion.accuracy(), test.loss);
+
+    fmt::print("\nConfusion matrix (rows: true class, columns: predicted class)\n{:{}}", "", width);
+    const auto column = [&](std::size_t c) { return std::max(names[c].size(), std::size_t{5}); };
+    for (std::size_t c = 0; c < names.size(); ++c) fmt::print("  {:>{}}", names[c], column(c));
+    fmt::print("\n");
+    for (std::size_t truth = 0; truth < names.size(); ++truth) {
+        fmt::print("{:{}}", names[truth], width);
+        for (std::size_t c = 0; c < names.size(); ++c)
+            fmt::print("  {:>{}}", confusion.count(static_cast<int>(truth), static_cast<int>(c)),
+                       column(c));
+        fmt::print("\n");
+    }
+}
+
+void print_network(const std::string& name, std::span<const tn::LayerInfo> layers,
+                   std::int64_t batch) {
+    static constexpr char row[] = "{:>5}  {:10}  {:6}  {:>12}  {:>11}  {:>14}  {:>11}\n";
+    const auto print_row = [&](const auto&... cells) { fmt::print(row, cells...); };
+    fmt::print("{}, input {}\n\n", name, to_string(layers.front().input));
+    print_row("index", "layer", "name", "output", "parameters", "MACs", "activation");
+    print_row("", "", "", "", "", "per image", batch == 1 ? "bytes" : "bytes*");
+    std::int64_t parameters = 0, macs = 0, bytes = 0;
+    for (const tn::LayerInfo& layer : layers) {
+        const std::int64_t activation = layer.output.size() * 4 * batch;
+        print_row(layer.index, layer.type, layer.name, to_string(layer.output),
+                  grouped(layer.parameter_count()), grouped(layer.macs), grouped(activation));
+        parameters += layer.parameter_count();
+        macs += layer.macs;
+        bytes += activation;
+    }
+    print_row("total", "", "", "", grouped(parameters), grouped(macs), grouped(bytes));
+    fmt::print("\n{}{} floating-point operations an image, forward\n",
+               batch == 1 ? "" : fmt::format("* float, of a batch of {}\n", batch),
+               grouped(2 * macs));
+}
+
+void print_memory(std::span<const PlannedMemory> plans, std::int64_t batch, int threads) {
+    static constexpr char row[] = "{:15}  {:>10}  {:>10}  {:>10}  {:>11}  {:>10}  {:>8}\n";
+    const auto print_row = [&](const auto&... cells) { fmt::print(row, cells...); };
+    fmt::print("\nPlanned memory in MiB, batch {}, {} thread{}\n\n", batch, threads,
+               threads == 1 ? "" : "s");
+    print_row("", "parameters", "optimizer", "gradients", "activations", "workspace", "total");
+    for (const auto& [purpose, plan] : plans)
+        print_row(purpose, mebibytes(plan.parameters), mebibytes(plan.optimizer_state),
+                  mebibytes(plan.gradients), mebibytes(plan.activations), mebibytes(plan.workspace),
+                  mebibytes(plan.total));
+}
+
+}  // namespace alexnet

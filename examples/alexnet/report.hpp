@@ -1,0 +1,56 @@
+// Results: what is printed on stdout and what goes into the JSON file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <typenet/core/layer.hpp>
+#include <typenet/core/memory_plan.hpp>
+#include <typenet/training/metrics.hpp>
+#include <vector>
+
+namespace alexnet {
+
+/// One finished epoch.
+struct EpochResult {
+    std::int64_t epoch = 0;  ///< from 1
+    double train_loss = 0;   ///< mean over the epoch's images, as they were met
+    double test_loss = 0;
+    double test_accuracy = 0;  ///< per cent
+    double images_per_second = 0;
+    double seconds = 0;  ///< of training, without the test
+};
+
+/// What a test found.
+struct TestResult {
+    typenet::ConfusionMatrix confusion;
+    double loss = 0;  ///< mean over the images
+};
+
+/// Epochs as a JSON array, and back; throws typenet::Error for text that is not such an array.
+std::string to_json(std::span<const EpochResult> epochs);
+std::vector<EpochResult> epochs_from_json(const std::string& text);
+
+/// Makes `path` the report of a run: epochs, overall and per class accuracy. Crash-safe. Throws
+/// typenet::FileError.
+void write_report(const std::filesystem::path& path, std::span<const EpochResult> epochs,
+                  const TestResult& test, std::span<const std::string> names);
+/// The same of a test without training.
+void write_report(const std::filesystem::path& path, const TestResult& test,
+                  std::span<const std::string> names);
+
+void print_epoch(const EpochResult& result, int epochs);
+/// The accuracy of each class, the overall accuracy and the confusion matrix.
+void print_test(const TestResult& test, std::span<const std::string> names);
+
+/// A row a layer, and the planned memory.
+void print_network(const std::string& name, std::span<const typenet::LayerInfo> layers,
+                   std::int64_t batch);
+struct PlannedMemory {
+    std::string purpose;
+    typenet::MemoryPlan plan;
+};
+void print_memory(std::span<const PlannedMemory> plans, std::int64_t batch, int threads);
+
+}  // namespace alexnet

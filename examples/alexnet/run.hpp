@@ -1,0 +1,21 @@
+// What the program does, on any backend. Each backend instantiates these in one file of its own, so
+// that the kernels are compiled there and nowhere else.
+#pragma once
+
+#include "options.hpp"
+
+namespace alexnet {
+
+/// Trains and reports; throws typenet::Error, and Interrupted after Ctrl-C.
+template <class Backend>
+void run(const TrainOptions& options);
+
+/// Tests weights and reports; throws typenet::Error.
+template <class Backend>
+void run(const EvalOptions& options);
+
+/// Prints the network as a table.
+template <class Backend>
+void run(const InfoOptions& options);
+
+}  // namespace alexnet

@@ -1,0 +1,142 @@
+#include "session.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <system_error>
+#include <typenet/core/error.hpp>
+#include <typenet/io/atomic_file.hpp>
+#include <typenet/io/json.hpp>
+#include <utility>
+
+#include "data.hpp"
+
+namespace alexnet {
+
+namespace fs = std::filesystem;
+namespace tn = typenet;
+
+namespace {
+
+constexpr const char* classes_key = "classes";
+constexpr const char* epochs_key = "epochs";
+constexpr const char* checkpoint_name = "checkpoint.safetensors";
+
+/// The options that decide over a run's numbers, as the command line has them.
+std::map<std::string, std::string> recipe_of(const TrainOptions& options) {
+    const auto limit = [](std::int64_t value) {
+        return value < 0 ? std::string{"none"} : std::to_string(value);
+    };
+    const Recipe& recipe = options.recipe;
+    std::map<std::string, std::string> entries{
+        {"--recipe", recipe.name},
+        {"--data", options.data.is_synthetic() ? "synthetic" : "CIFAR-10"},
+        {"--optimizer", recipe.optimizer},
+        {"--lr", fmt::format("{}", recipe.learning_rate)},
+        {"--batch", std::to_string(recipe.batch)},
+        {"--init", recipe.initialization},
+        {"--seed", std::to_string(recipe.seed)},
+        {"--limit-train", limit(options.data.limit_train)},
+        {"--limit-test", limit(options.data.limit_test)},
+    };
+    if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
+    return entries;
+}
+
+/// Fills in the checkpoint and the epochs done.
+void resume(Session& session, const TrainOptions& options) {
+    session.checkpoint_path = options.resume / checkpoint_name;
+    const std::string path = session.checkpoint_path.string();
+    session.checkpoint = tn::SafetensorsFile::open(path);
+    const auto& metadata = session.checkpoint->metadata();
+    for (const auto& [option, value] : recipe_of(options)) {
+        const auto found = metadata.find(option);
+        if (found == metadata.end())
+            throw tn::FileError(path, "is not a checkpoint of this program: it lacks " + option,
+                                "name the --out folder of an earlier run");
+        if (found->second != value)
+            throw tn::FileError(
+                path,
+                fmt::format("was written with {0} {1}, not {0} {2}", option, found->second, value),
+                "give the options of that run, or start anew without --resume");
+    }
+    const auto epochs = metadata.find(epochs_key);
+    try {
+        session.epochs = epochs_from_json(epochs == metadata.end() ? "" : epochs->second);
+    } catch (const tn::JsonError& error) {
+        throw tn::FileError(path, fmt::format("its list of epochs is damaged: {}", error.what()),
+                            "start anew without --resume");
+    }
+    if (std::cmp_greater_equal(session.epochs.size(), options.epochs))
+        throw tn::FileError(
+            path, fmt::format("{} of {} epochs are done", session.epochs.size(), options.epochs),
+            "give more --epochs to go on");
+}
+
+RunFiles files_of(const TrainOptions& options) {
+    RunFiles files;
+    files.json = options.json;
+    files.folder = options.out.empty() ? options.resume : options.out;
+    if (files.folder.empty()) return files;
+    files.weights = files.folder / "weights.safetensors";
+    files.checkpoint = files.folder / checkpoint_name;
+    return files;
+}
+
+}  // namespace
+
+void require_writable(const fs::path& path) {
+    if (!path.empty()) tn::AtomicFile{path};  // opened and given up
+}
+
+Session open_session(const TrainOptions& options) {
+    Session session;
+    session.files = files_of(options);
+    if (!options.resume.empty()) resume(session, options);
+    session.train = load_data(options.data, tn::Split::train);
+    session.test = load_data(options.data, tn::Split::test);
+    session.names = class_names(session.train);
+
+    require_writable(session.files.json);
+    if (!session.files.folder.empty()) {
+        std::error_code failure;
+        fs::create_directories(session.files.folder, failure);
+        if (failure)
+            throw tn::FileError(session.files.folder.string(),
+                                "cannot make this folder: " + failure.message(),
+                                "choose another --out");
+    }
+    require_writable(session.files.weights);
+    require_writable(session.files.checkpoint);
+    return session;
+}
+
+std::map<std::string, std::string> weights_metadata(const std::vector<std::string>& names,
+                                                    std::size_t epochs) {
+    return {{"network", "AlexNet"},
+            {"input", "3x227x227 in [-1, 1]"},
+            {classes_key, fmt::format("{}", fmt::join(names, ","))},
+            {"epoch", std::to_string(epochs)}};
+}
+
+std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
+                                                       const Session& session) {
+    std::map<std::string, std::string> metadata = recipe_of(options);
+    metadata.merge(weights_metadata(session.names, session.epochs.size()));
+    metadata[epochs_key] = to_json(session.epochs);
+    return metadata;
+}
+
+void require_classes(const std::map<std::string, std::string>& metadata,
+                     const std::vector<std::string>& names, const fs::path& weights) {
+    const auto found = metadata.find(classes_key);
+    const std::string wanted = fmt::format("{}", fmt::join(names, ","));
+    if (found != metadata.end() && found->second != wanted)
+        throw tn::FileError(
+            weights.string(),
+            fmt::format("was trained for other classes ({}) than the data have ({})", found->second,
+                        wanted),
+            "give the --data that it was trained on");
+}
+
+}  // namespace alexnet

@@ -1,0 +1,54 @@
+// What a training run starts from and what it leaves: data, files, and the epochs done so far.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <typenet/data/dataset.hpp>
+#include <typenet/io/safetensors.hpp>
+#include <vector>
+
+#include "options.hpp"
+#include "report.hpp"
+
+namespace alexnet {
+
+/// Paths of what is written after every epoch; empty where it is not wanted.
+struct RunFiles {
+    std::filesystem::path folder;
+    std::filesystem::path weights;
+    std::filesystem::path checkpoint;
+    std::filesystem::path json;
+};
+
+/// A training run before its first step.
+struct Session {
+    typenet::Dataset train;
+    typenet::Dataset test;
+    std::vector<std::string> names;   ///< of the classes
+    std::vector<EpochResult> epochs;  ///< those that a resumed run has finished
+    RunFiles files;
+    /// Of a resumed run, with where it was read.
+    std::optional<typenet::SafetensorsFile> checkpoint;
+    std::filesystem::path checkpoint_path;
+};
+
+/// Reads data and checkpoint and makes sure that every file can be written. Throws typenet::Error,
+/// also where the checkpoint comes of another recipe; no file has changed then.
+Session open_session(const TrainOptions& options);
+
+/// Throws typenet::FileError unless `path` can be written.
+void require_writable(const std::filesystem::path& path);
+
+/// What weights files and checkpoints say about themselves.
+std::map<std::string, std::string> weights_metadata(const std::vector<std::string>& names,
+                                                    std::size_t epochs);
+std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
+                                                       const Session& session);
+
+/// Throws typenet::FileError where weights say that they tell other classes apart.
+void require_classes(const std::map<std::string, std::string>& metadata,
+                     const std::vector<std::string>& names, const std::filesystem::path& weights);
+
+}  // namespace alexnet

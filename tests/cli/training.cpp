@@ -1,0 +1,238 @@
+// Real trainings of the real network, as short as they can be.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "cli/program.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+#include "typenet/io/safetensors.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using typenet_test::contents;
+using typenet_test::Finished;
+using typenet_test::names_in;
+using typenet_test::read_report;
+using typenet_test::Report;
+using typenet_test::run;
+using typenet_test::Surroundings;
+using typenet_test::TemporaryFolder;
+using Arguments = std::vector<std::string>;
+
+/// `train` on twelve drawn images (three steps an epoch), tested on ten.
+Arguments train(const Arguments& more) {
+    Arguments arguments{"train",        "--data", "synthetic", "--limit-train", "12",
+                        "--limit-test", "10",     "--lr",      "0.01"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+}
+
+bool same_contents(const fs::path& a, const fs::path& b) {
+    std::ifstream first{a, std::ios::binary}, second{b, std::ios::binary};
+    REQUIRE(first);
+    REQUIRE(second);
+    return fs::file_size(a) == fs::file_size(b) &&
+           std::equal(std::istreambuf_iterator<char>{first}, {},
+                      std::istreambuf_iterator<char>{second});
+}
+
+const std::vector<std::string> classes{"disc",  "ring",     "square", "frame", "triangle",
+                                       "cross", "crescent", "star",   "bars",  "hourglass"};
+
+}  // namespace
+
+TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the same bits") {
+    const TemporaryFolder folder;
+    const std::string whole = (folder / "whole").string();
+    const std::string pieces = (folder / "pieces").string();
+
+    // Two epochs in one run.
+    const Finished finished =
+        run(train({"--epochs", "2", "--out", whole, "--json", (folder / "whole.json").string()}));
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK(names_in(whole) == "checkpoint.safetensors weights.safetensors");
+    const Report report = read_report(folder / "whole.json");
+    REQUIRE(report.epochs.size() == 2);
+    for (std::size_t e = 0; e < 2; ++e) {
+        const auto& epoch = report.epochs[e];
+        CHECK(epoch.size() == 6);
+        CHECK(epoch.at("epoch") == static_cast<double>(e + 1));
+        CHECK_THAT(epoch.at("train_loss"), WithinAbs(std::log(10.0), 0.5));
+        CHECK_THAT(epoch.at("test_loss"), WithinAbs(std::log(10.0), 0.5));
+        CHECK_THAT(epoch.at("images_per_second") * epoch.at("seconds"), WithinRel(12.0, 1e-9));
+    }
+    CHECK(report.test_accuracy == report.epochs[1].at("test_accuracy"));
+    REQUIRE(report.per_class.size() == 10);
+    double sum = 0;  // of ten images, one of each class
+    for (const std::string& name : classes) {
+        const double accuracy = report.per_class.at(name);
+        CHECK((accuracy == 0 || accuracy == 100));
+        sum += accuracy;
+        const std::string line = accuracy == 0 ? " : 0.00 %\n" : " : 100.00 %\n";
+        CHECK_THAT(finished.out,
+                   ContainsText("Accuracy of " + name + std::string(9 - name.size(), ' ') + line));
+    }
+    CHECK_THAT(report.test_accuracy, WithinAbs(sum / 10, 1e-9));
+    CHECK(std::regex_search(finished.out, std::regex{"\nEpoch 2/2: train loss \\d\\.\\d{4}, test "
+                                                     "loss \\d\\.\\d{4}, test accuracy "}));
+    CHECK_THAT(finished.out, ContainsText("Accuracy of the network on the 10 test images: ") &&
+                                 ContainsText("Confusion matrix"));
+    CHECK(finished.out.find('\x1b') == std::string::npos);
+
+    const typenet::SafetensorsFile weights =
+        typenet::SafetensorsFile::open(folder / "whole/weights.safetensors");
+    CHECK(weights.tensors().size() == 16);
+    REQUIRE(weights.find("cn1.weight") != nullptr);
+    CHECK(weights.find("cn1.weight")->shape == std::vector<std::int64_t>{96, 3, 11, 11});
+    REQUIRE(weights.find("fc3.weight") != nullptr);
+    CHECK(weights.find("fc3.weight")->shape == std::vector<std::int64_t>{10, 4096});
+
+    // The same in two pieces, the second one with another number of threads.
+    REQUIRE(run(train({"--epochs", "1", "--out", pieces})).code == 0);
+    CHECK_FALSE(
+        same_contents(folder / "whole/weights.safetensors", folder / "pieces/weights.safetensors"));
+    const Finished resumed = run(train({"--epochs", "2", "--resume", pieces, "--threads", "3",
+                                        "--json", (folder / "pieces.json").string()}));
+    INFO(resumed.err);
+    REQUIRE(resumed.code == 0);
+    CHECK(
+        same_contents(folder / "whole/weights.safetensors", folder / "pieces/weights.safetensors"));
+    Report pieced = read_report(folder / "pieces.json");
+    REQUIRE(pieced.epochs.size() == 2);
+    for (std::size_t e = 0; e < 2; ++e)
+        for (const char* key : {"train_loss", "test_loss", "test_accuracy"})
+            CHECK(pieced.epochs[e].at(key) == report.epochs[e].at(key));
+
+    // Refusals of that checkpoint leave it as it is.
+    const auto refusal = [&](const Arguments& more) {
+        Arguments arguments = train({"--epochs", "3", "--resume", pieces});
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Finished refused = run(arguments);
+        CHECK(refused.code == 1);
+        return refused.err;
+    };
+    CHECK_THAT(refusal({"--seed", "7"}), ContainsText("was written with --seed 0, not --seed 7"));
+    CHECK_THAT(refusal({"--batch", "3"}), ContainsText("was written with --batch 4, not"));
+    CHECK_THAT(refusal({"--optimizer", "adam"}), ContainsText("--optimizer sgd, not"));
+    const Finished over = run(train({"--epochs", "2", "--resume", pieces}));
+    CHECK(over.code == 1);
+    CHECK_THAT(over.err, ContainsText("2 of 2 epochs are done; give more --epochs to go on"));
+
+    // Ctrl-C in the third epoch.
+    const Finished stopped = run(train({"--epochs", "9999", "--resume", pieces}),
+                                 {.interrupt_at = "AlexNet: 58322314 parameters"});
+    CHECK(stopped.code == 130);
+    std::smatch match;
+    REQUIRE(std::regex_search(stopped.err, match,
+                              std::regex{"alexnet: interrupted in epoch (\\d+) of 9999: epoch "
+                                         "(\\d+) is in .*/pieces; go on with --resume"}));
+    const std::string done = match[2];
+    CHECK(names_in(pieces) == "checkpoint.safetensors weights.safetensors");
+    for (const char* name : {"weights.safetensors", "checkpoint.safetensors"}) {
+        const auto file = typenet::SafetensorsFile::open(folder / "pieces" / name);
+        CHECK(file.metadata().at("epoch") == done);
+    }
+
+    // The weights give in `eval` what they gave in the run; on the way, the bar of a terminal.
+    const auto eval = [&](const Arguments& more, const Surroundings& surroundings) {
+        Arguments arguments{"eval",
+                            "--data",
+                            "synthetic",
+                            "--limit-test",
+                            "10",
+                            "--weights",
+                            (folder / "whole/weights.safetensors").string()};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run(arguments, surroundings);
+    };
+    const Finished evaluated = eval({"--json", (folder / "eval.json").string()},
+                                    {.environment = {{"TERM", "xterm"}}, .terminal = true});
+    CHECK(evaluated.code == 0);
+    CHECK_THAT(evaluated.err,
+               ContainsText("\rtest [\x1b[32m########################\x1b[0m] 100 %"));
+    CHECK(evaluated.err.ends_with("\r\x1b[K"));
+    const Report tested = read_report(folder / "eval.json");
+    CHECK(tested.test_loss == report.epochs[1].at("test_loss"));
+    CHECK(tested.test_accuracy == report.test_accuracy);
+    CHECK(tested.per_class == report.per_class);
+    const Finished plain =
+        eval({}, {.environment = {{"TERM", "xterm"}, {"NO_COLOR", "1"}}, .terminal = true});
+    CHECK_THAT(plain.err, ContainsText("\rtest [########################] 100 %"));
+    CHECK(plain.out == evaluated.out);
+    CHECK(eval({"--no-progress"}, {.environment = {{"TERM", "xterm"}}, .terminal = true}).err ==
+          "");
+}
+
+TEST_CASE("Ctrl-C in the first epoch leaves nothing") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Finished stopped = run({"train", "--data", "synthetic", "--limit-test", "10", "--out",
+                                  out, "--json", (folder / "a.json").string()},
+                                 {.interrupt_at = "AlexNet: 58322314 parameters"});
+    CHECK(stopped.code == 130);
+    CHECK(stopped.err ==
+          "alexnet: interrupted in epoch 1 of 10: no epoch was finished, nothing was written\n");
+    CHECK(names_in(folder.path()) == "out");
+    CHECK(names_in(out) == "");
+}
+
+TEST_CASE("a training that diverges stops with nothing written") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Finished finished =
+        run({"train", "--data", "synthetic", "--limit-train", "12", "--limit-test", "10", "--lr",
+             "1e30", "--out", out, "--json", (folder / "a.json").string()});
+    CHECK(finished.code == 1);
+    CHECK(finished.err ==
+          "alexnet: error: the training loss is not finite in epoch 1: the "
+          "training diverges; use a lower --lr than 1e+30 or another --init\n");
+    CHECK(names_in(folder.path()) == "out");
+    CHECK(names_in(out) == "");
+}
+
+TEST_CASE("a disk that refuses the weights leaves none, and no report") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Finished finished =
+        run(train({"--epochs", "1", "--out", out, "--json", (folder / "a.json").string()}),
+            {.largest_file = 100'000'000});
+    CHECK(finished.code == 1);
+    CHECK_THAT(finished.err, ContainsText("checkpoint.safetensors: cannot write: File too large"));
+    CHECK(names_in(folder.path()) == "out");
+    CHECK(names_in(out) == "");
+}
+
+TEST_CASE("CIFAR-10's own files are trained on, with Adam, under the names of the tutorial") {
+    const TemporaryFolder folder;
+    fs::create_directories(folder / "data/cifar-10-batches-bin");
+    for (const char* name : {"data_batch_1.bin", "test_batch.bin"}) {
+        // Sparse: black airplanes all of them.
+        const fs::path path = folder / "data/cifar-10-batches-bin" / name;
+        std::ofstream{path, std::ios::binary};
+        fs::resize_file(path, 30'730'000);
+    }
+    const Finished finished =
+        run({"train", "--data", (folder / "data").string(), "--limit-train", "8", "--limit-test",
+             "3", "--epochs", "1", "--batch", "8", "--optimizer", "adam", "--lr", "2e-4", "--init",
+             "kaiming", "--json", (folder / "a.json").string()});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK_THAT(finished.out, ContainsText("Accuracy of plane : 100.00 %\n") &&
+                                 ContainsText("Accuracy of car   : no test image\n") &&
+                                 ContainsText("The weights are not kept: there is no --out"));
+    const Report report = read_report(folder / "a.json");
+    CHECK(report.test_accuracy == 100);
+    CHECK(report.per_class.at("plane") == 100);
+    CHECK(std::isnan(report.per_class.at("truck")));
+    CHECK(names_in(folder.path()) == "a.json data");
+}
