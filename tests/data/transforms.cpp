@@ -70,7 +70,7 @@ TEST_CASE("A flat image stays exactly flat, and an image of the same size stays 
     const std::vector<float> flat(32 * 32, 77.7f);
     std::vector<float> out(227 * 227);
     resize_bilinear(flat, 1, 32, 32, out, 227, 227);
-    CHECK(out == std::vector<float>(227 * 227, 77.7f));
+    CHECK((out == std::vector<float>(227 * 227, 77.7f)));
 
     std::vector<float> ramp(3 * 5 * 7);
     for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<float>(i * i % 101);

@@ -89,33 +89,33 @@ constexpr void draw_figure(std::int32_t label, RandomStream& random,
                            std::span<std::uint8_t> pixels) {
     // Lengths are in eighths of a pixel. The circle around the figure lies within the image.
     constexpr int extent = 8 * synthetic_shape.width;
-    const int radius = between(random, 74, 112);
+    const int radius = between(random, 80, 116);
     const int centre_x = between(random, radius, extent - radius);
     const int centre_y = between(random, radius, extent - radius);
 
     // A small turn by 2 atan(t); its cosine and sine are fractions over 1 + t^2. One step of u or v
     // is 1/1024 of the radius.
     constexpr int one = 1 << 14;
-    const int t = between(random, -one / 9, one / 9);
+    const int t = between(random, -one / 14, one / 14);
     const int divisor = (one + t * t / one) * radius / 1024;
     const int along = (one - t * t / one) * 1024 / divisor;
     const int across = 2 * t * 1024 / divisor;
 
     // The hue is drawn around the one of the class, but so widely that it does no more than hint.
     // Each number has a statement of its own, since arguments are evaluated in any order.
-    const int hue = label * 1536 / synthetic_classes + 1536 + between(random, -340, 340) +
-                    between(random, -340, 340);
+    const int hue = label * 1536 / synthetic_classes + 1536 + between(random, -365, 365) +
+                    between(random, -365, 365);
     const bool on_dark = random.below(2) == 0;
     const int saturation = on_dark ? between(random, 90, 220) : between(random, 150, 255);
-    const int value = on_dark ? between(random, 190, 255) : between(random, 90, 170);
+    const int value = on_dark ? between(random, 200, 255) : between(random, 60, 150);
     const Colour figure = colour_of(hue % 1536, saturation, value);
     const int ground_hue = between(random, 0, 1535);
     const int ground_saturation = on_dark ? between(random, 60, 200) : between(random, 20, 90);
-    const int ground_value = on_dark ? between(random, 30, 100) : between(random, 190, 255);
+    const int ground_value = on_dark ? between(random, 20, 85) : between(random, 200, 255);
     const Colour ground = colour_of(ground_hue, ground_saturation, ground_value);
     const int slope_x = between(random, -28, 28);  // how the ground brightens across the image
     const int slope_y = between(random, -28, 28);
-    const int grain = between(random, 4, 14);
+    const int grain = between(random, 3, 9);
 
     for (int y = 0; y < synthetic_shape.height; ++y)
         for (int x = 0; x < synthetic_shape.width; ++x) {
