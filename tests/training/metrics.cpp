@@ -31,6 +31,12 @@ TEST_CASE("The largest logit wins, the first of equal ones, and NaN never") {
 
 namespace {
 
+void initialize(std::span<float> values, const LayerInfo& layer, bool bias, Initialization how,
+                Seed seed) {
+    InitialValues initial{layer, bias, how, seed};
+    for (float& value : values) value = initial.next();
+}
+
 struct Moments {
     double mean = 0, deviation = 0, most = 0;
 };

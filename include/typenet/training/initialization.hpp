@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
-#include <span>
 
 #include "typenet/core/layer.hpp"
 #include "typenet/core/random.hpp"
@@ -19,33 +18,41 @@ enum class Initialization : std::uint8_t {
     glorot_uniform,  ///< weights uniform within sqrt(6 / (fan_in + fan_out)), biases zero: Keras
 };
 
-/// Draws the weights (or, with `bias`, the biases) of one layer in canonical order. Which numbers
-/// come out depends on the seed, the layer's index and `bias` alone.
-inline void initialize(std::span<float> values, const LayerInfo& layer, bool bias,
-                       Initialization how, Seed seed) {
-    RandomStream random{seed, Purpose::initialisation,
-                        2 * static_cast<std::uint64_t>(layer.index) + (bias ? 1 : 0)};
-    const double fan_in = static_cast<double>(layer.fan_in);
-    const double fan_out = static_cast<double>(layer.fan_out);
-    const auto fill_uniform = [&](double bound) {
-        for (float& value : values)
-            value = random.uniform(static_cast<float>(-bound), static_cast<float>(bound));
-    };
-    if (how == Initialization::pytorch) return fill_uniform(1 / std::sqrt(fan_in));
-    if (bias) {
-        for (float& value : values) value = 0;
-        return;
+/// Draws the weights (or, with `bias`, the biases) of one layer, one by one in canonical order.
+/// Which numbers come out depends on the seed, the layer's index and `bias` alone.
+class InitialValues {
+public:
+    InitialValues(const LayerInfo& layer, bool bias, Initialization how, Seed seed)
+        : random_(seed, Purpose::initialisation,
+                  2 * static_cast<std::uint64_t>(layer.index) + (bias ? 1 : 0)),
+          normal_(how == Initialization::kaiming_normal) {
+        const double fan_in = static_cast<double>(layer.fan_in);
+        const double fan_out = static_cast<double>(layer.fan_out);
+        if (how == Initialization::pytorch) scale_ = 1 / std::sqrt(fan_in);
+        if (how == Initialization::kaiming_normal) scale_ = std::sqrt(2 / fan_in);
+        if (how == Initialization::glorot_uniform) scale_ = std::sqrt(6 / (fan_in + fan_out));
+        if (bias && how != Initialization::pytorch) scale_ = 0;
     }
-    if (how == Initialization::glorot_uniform)
-        return fill_uniform(std::sqrt(6 / (fan_in + fan_out)));
-    // Box-Muller: two uniform numbers give two normal ones.
-    const double deviation = std::sqrt(2 / fan_in);
-    for (std::size_t i = 0; i < values.size(); i += 2) {
-        const double radius = deviation * std::sqrt(-2 * std::log(1.0 - double{random.uniform()}));
-        const double angle = 2 * std::numbers::pi * double{random.uniform()};
-        values[i] = static_cast<float>(radius * std::cos(angle));
-        if (i + 1 < values.size()) values[i + 1] = static_cast<float>(radius * std::sin(angle));
+
+    float next() {
+        if (scale_ == 0) return 0;
+        if (!normal_)
+            return random_.uniform(static_cast<float>(-scale_), static_cast<float>(scale_));
+        // Box-Muller: two uniform numbers give two normal ones.
+        has_second_ = !has_second_;
+        if (!has_second_) return second_;
+        const double radius = scale_ * std::sqrt(-2 * std::log(1.0 - double{random_.uniform()}));
+        const double angle = 2 * std::numbers::pi * double{random_.uniform()};
+        second_ = static_cast<float>(radius * std::sin(angle));
+        return static_cast<float>(radius * std::cos(angle));
     }
-}
+
+private:
+    RandomStream random_;
+    bool normal_;
+    double scale_ = 0;  ///< bound of the uniform numbers, deviation of the normal ones
+    bool has_second_ = false;
+    float second_ = 0;
+};
 
 }  // namespace typenet

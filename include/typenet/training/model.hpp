@@ -84,11 +84,9 @@ public:
 
     /// Draws all parameters anew.
     void initialize(Seed seed, Initialization how) {
-        std::vector<float> values;
         for (const ParameterInfo& parameter : parameters_) {
-            values.resize(static_cast<std::size_t>(parameter.size()));
-            typenet::initialize(values, layer_of(parameter), parameter.bias, how, seed);
-            pack(parameter, values, arena_.floats());
+            InitialValues values{layer_of(parameter), parameter.bias, how, seed};
+            edit(parameter, arena_.floats(), [&](std::int64_t) { return values.next(); });
         }
     }
 
@@ -110,20 +108,18 @@ public:
     /// Canonical values of a parameter from an arena laid out as the model's (the parameters, an
     /// optimizer's state, gradients), and back.
     std::vector<float> unpack(const ParameterInfo& parameter, const float* arena) const {
-        std::vector<float> packed(static_cast<std::size_t>(packed_count(parameter)));
-        Backend::download(context(), arena + offset(parameter), packed);
         std::vector<float> values(static_cast<std::size_t>(parameter.size()));
-        visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
-            values[static_cast<std::size_t>(canonical)] = packed[static_cast<std::size_t>(place)];
-        });
+        Backend::view(context(), arena + offset(parameter), packed_count(parameter),
+                      [&](const float* packed) {
+                          visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+                              values[static_cast<std::size_t>(canonical)] = packed[place];
+                          });
+                      });
         return values;
     }
     void pack(const ParameterInfo& parameter, std::span<const float> values, float* arena) const {
-        std::vector<float> packed(static_cast<std::size_t>(packed_count(parameter)));
-        visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
-            packed[static_cast<std::size_t>(place)] = values[static_cast<std::size_t>(canonical)];
-        });
-        Backend::upload(context(), arena + offset(parameter), packed);
+        edit(parameter, arena,
+             [&](std::int64_t canonical) { return values[static_cast<std::size_t>(canonical)]; });
     }
 
     /// The parameter of that name; throws Error where there is none.
@@ -154,6 +150,16 @@ private:
     static std::int64_t packed_count(const ParameterInfo& parameter) {
         return parameter.bias ? Backend::bias_count(geometry_of(parameter))
                               : Backend::weight_count(geometry_of(parameter));
+    }
+    /// Sets each value of a parameter to value_of(canonical index), called in canonical order.
+    template <class ValueOf>
+    void edit(const ParameterInfo& parameter, float* arena, const ValueOf& value_of) const {
+        Backend::edit(context(), arena + offset(parameter), packed_count(parameter),
+                      [&](float* packed) {
+                          visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+                              packed[place] = value_of(canonical);
+                          });
+                      });
     }
     /// Calls f(canonical index, packed index) for each value of a parameter.
     template <class F>

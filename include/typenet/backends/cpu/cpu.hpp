@@ -120,11 +120,15 @@ struct Cpu<float> {
 
     // Between the host and the memory that kernels work on, which here are the same.
 
-    static void upload(Context&, float* target, std::span<const float> values) {
-        std::copy(values.begin(), values.end(), target);
+    /// Calls f(const float*) on a host's view of `count` packed values.
+    template <class F>
+    static void view(Context&, const float* packed, std::int64_t /*count*/, const F& f) {
+        f(packed);
     }
-    static void download(Context&, const float* source, std::span<float> values) {
-        std::copy_n(source, values.size(), values.begin());
+    /// Calls f(float*), which sets packed values; what it leaves alone is padding and stays zero.
+    template <class F>
+    static void edit(Context&, float* packed, std::int64_t /*count*/, const F& f) {
+        f(packed);
     }
 
     /// A value that the host sets before a step and that kernels read through a pointer.

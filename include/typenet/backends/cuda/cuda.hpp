@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "typenet/backends/cuda/context.hpp"
 #include "typenet/backends/cuda/stages.hpp"
@@ -118,6 +119,20 @@ struct Cuda {
 
     // Between the host's memory and the GPU's.
 
+    /// Calls f(const float*) on a host's copy of `count` packed values.
+    template <class F>
+    static void view(Context& context, const float* packed, std::int64_t count, const F& f) {
+        std::vector<float> values(static_cast<std::size_t>(count));
+        download(context, packed, values);
+        f(values.data());
+    }
+    /// Calls f(float*), which sets packed values; what it leaves alone is padding and is zero.
+    template <class F>
+    static void edit(Context& context, float* packed, std::int64_t count, const F& f) {
+        std::vector<float> values(static_cast<std::size_t>(count));
+        f(values.data());
+        upload(context, packed, values);
+    }
     static void upload(Context& context, float* target, std::span<const float> values) {
         const cuda::Context::Turn turn(context);
         TYPENET_CUDA_CHECK(cudaMemcpyAsync(target, values.data(), values.size_bytes(),
