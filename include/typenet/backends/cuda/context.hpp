@@ -190,13 +190,13 @@ private:
         cudaGraph_t graph = nullptr;
         try {
             body();
+            TYPENET_CUDA_CHECK(cudaStreamEndCapture(context.stream(), &graph));
         } catch (...) {
             cudaStreamEndCapture(context.stream(), &graph);
             if (graph != nullptr) cudaGraphDestroy(graph);
             static_cast<void>(cudaGetLastError());
             throw;
         }
-        TYPENET_CUDA_CHECK(cudaStreamEndCapture(context.stream(), &graph));
         const Owned<cudaGraph_t> owner{graph};
         cudaGraphExec_t executable = nullptr;
         TYPENET_CUDA_CHECK(cudaGraphInstantiate(&executable, graph, 0));

@@ -27,8 +27,8 @@ inline const char* remedy(cudaError_t status) {
         case cudaErrorNoDevice:
             return "this machine has no NVIDIA GPU that the driver can use; compute on the CPU";
         case cudaErrorInsufficientDriver:
-            return "the NVIDIA driver is older than this program's CUDA; update the driver, or "
-                   "compute on the CPU";
+            return "there is no NVIDIA driver, or one older than this program's CUDA: install or "
+                   "update the driver, or compute on the CPU";
         case cudaErrorMemoryAllocation:
             return "the GPU's memory does not suffice; use a smaller batch or end other programs "
                    "on it";

@@ -1,0 +1,234 @@
+// Training on the GPU follows the CPU's, in every precision, and a step is one graph.
+#include <thread>
+
+#include "cuda/compare.hpp"
+
+using namespace typenet;
+using namespace typenet::testing;
+
+namespace {
+
+/// AlexNet's layers in small.
+using SmallAlexNet =
+    Network<Input<3, 67, 67>, Conv2d<24, Kernel<11>, Stride<4>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Conv2d<32, Kernel<5>, Padding<2>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Conv2d<24, Kernel<3>, Padding<1>>, Relu,
+            Conv2d<24, Kernel<3>, Padding<1>>, Relu, Conv2d<16, Kernel<3>, Padding<1>>, Relu,
+            MaxPool2d<Kernel<3>, Stride<2>>, Flatten, Linear<40>, Dropout<>, Relu, Linear<40>,
+            Dropout<>, Relu, Linear<10>>;
+
+/// Byte images of 32x32 whose brightness by thirds depends on their label.
+struct Images {
+    std::vector<std::uint8_t> pixels;
+    std::vector<std::int32_t> labels;
+
+    explicit Images(std::int64_t count) {
+        RandomStream random{Seed{5}, Purpose::synthetic};
+        for (std::int64_t n = 0; n < count; ++n) {
+            labels.push_back(static_cast<std::int32_t>(random.below(10)));
+            for (std::uint32_t i = 0; i < 3072; ++i) {
+                const auto level = static_cast<std::uint32_t>(labels.back()) * (i / 1024 + 1) % 10;
+                pixels.push_back(static_cast<std::uint8_t>(20 * level + random.below(56)));
+            }
+        }
+    }
+    ImageBatch batch(std::size_t first, std::size_t count) const {
+        return {std::span{pixels}.subspan(first * 3072, count * 3072),
+                std::span{labels}.subspan(first, count), Shape{3, 32, 32}};
+    }
+};
+
+/// Batches of two sizes, so that two graphs are met, recorded and replayed in turn.
+constexpr std::size_t batch_of_step[] = {8, 8, 3, 8, 3, 8, 3, 8, 8, 3};
+
+template <class Backend, class Optimizer>
+struct Course {
+    Model<SmallAlexNet, Backend> model{Seed{2}, Initialization::kaiming_normal};
+    std::vector<float> losses;
+    std::int64_t correct = 0;
+
+    Course(const Images& images, const Optimizer& optimizer) {
+        Trainer trainer{model, CrossEntropy{}, optimizer, Batch{8}, Seed{4}};
+        std::size_t first = 0;
+        for (const std::size_t count : batch_of_step) {
+            trainer.step(images.batch(first, count), Normalization::symmetric());
+            losses.push_back(trainer.loss());
+            correct += trainer.correct();
+            first += count;
+        }
+    }
+};
+
+/// The largest |a - b| / |b| of the losses, and of the tensors' |w - w_cpu| / |change of w_cpu|.
+struct Distance {
+    double first_loss = 0;
+    double losses = 0;
+    double weights = 0;
+};
+
+template <class Precision, class Optimizer>
+Distance distance_from_cpu(const Optimizer& optimizer) {
+    const Images images{60};
+    const Course<Cpu<float>, Optimizer> cpu{images, optimizer};
+    const Course<Cuda<Precision>, Optimizer> gpu{images, optimizer};
+    const Model<SmallAlexNet> initial{Seed{2}, Initialization::kaiming_normal};
+    Distance distance;
+    for (std::size_t i = 0; i < cpu.losses.size(); ++i)
+        distance.losses =
+            std::max(distance.losses, std::fabs(double{gpu.losses[i]} / double{cpu.losses[i]} - 1));
+    distance.first_loss = std::fabs(double{gpu.losses[0]} / double{cpu.losses[0]} - 1);
+    for (const ParameterInfo& parameter : initial.parameters()) {
+        const std::vector<float> a = gpu.model.get(parameter.name);
+        const std::vector<float> b = cpu.model.get(parameter.name);
+        const std::vector<float> start = initial.get(parameter.name);
+        double difference = 0, change = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            difference += std::pow(double{a[i]} - double{b[i]}, 2);
+            change += std::pow(double{b[i]} - double{start[i]}, 2);
+        }
+        distance.weights = std::max(distance.weights, std::sqrt(difference / change));
+    }
+    return distance;
+}
+
+constexpr Sgd sgd{.learning_rate = 0.01f, .momentum = 0.9f, .weight_decay = 5e-4f};
+constexpr Sgd gentle_sgd{.learning_rate = 1e-3f, .momentum = 0.9f, .weight_decay = 5e-4f};
+constexpr Adam adam{.learning_rate = 1e-3f};
+
+}  // namespace
+
+TEST_CASE("Ten steps with dropout, as on the CPU") {
+    const Distance with_sgd = distance_from_cpu<float>(sgd);
+    CHECK(with_sgd.losses <= 1e-4);
+    CHECK(with_sgd.weights <= 1e-2);
+    // Adam divides by the root of the second moment: where gradients are all but zero, the sign of
+    // their rounding error decides over a whole step.
+    const Distance with_adam = distance_from_cpu<float>(adam);
+    CHECK(with_adam.losses <= 1e-3);
+    CHECK(with_adam.weights <= 5e-2);
+}
+
+// In lower precision the steps are gentle: rounding makes a ReLU, a pool or a kept value decide
+// otherwise now and then, and each such step leads to another path. The first loss has no path yet.
+
+TEST_CASE("Ten steps in TF32") {
+    // Factors keep 11 significant bits: each is off by up to 2^-12 of itself.
+    const Distance distance = distance_from_cpu<tf32>(gentle_sgd);
+    CHECK(distance.first_loss <= 1e-3);
+    CHECK(distance.first_loss > 1e-6);  // it is not float
+    CHECK(distance.losses <= 1e-2);
+    CHECK(distance.weights <= 0.2);
+}
+
+TEST_CASE("Ten steps in bfloat16") {
+    // 8 significant bits, up to 2^-9, and in every activation and gradient in memory as well.
+    const Distance distance = distance_from_cpu<bf16>(gentle_sgd);
+    CHECK(distance.first_loss <= 5e-3);
+    CHECK(distance.first_loss > 1e-5);
+    CHECK(distance.losses <= 0.1);
+    CHECK(distance.weights <= 0.4);
+}
+
+TEST_CASE("Any schedule of threads, blocks and streams gives the same bits") {
+    const Images images{8};
+    const std::vector<float> bits = emulator::for_each_schedule(
+        [&] {
+            Model<SmallAlexNet, Cuda<bf16>> model{Seed{2}};
+            Trainer trainer{model, CrossEntropy{}, sgd, Batch{4}, Seed{4}};
+            std::vector<float> result;
+            for (const std::size_t first : {0, 4}) {
+                trainer.step(images.batch(first, 4));
+                result.push_back(trainer.loss());
+            }
+            for (const ParameterInfo& parameter : model.parameters()) {
+                const std::vector<float> values = model.get(parameter.name);
+                result.insert(result.end(), values.begin(), values.end());
+            }
+            return result;
+        },
+        1);
+    CHECK(!bits.empty());
+}
+
+TEST_CASE("From its third time on, a step is one graph, without allocation or waiting") {
+    const Images images{8};
+    Model<SmallAlexNet, Cuda<float>> model{Seed{2}};
+    Trainer trainer{model, CrossEntropy{}, sgd, Batch{8}, Seed{4}};
+    Predictor predictor{model, Batch{8}};
+    for (int i = 0; i < 2; ++i) {
+        trainer.step(images.batch(0, 8));
+        predictor(images.batch(0, 8));
+    }
+    const auto counts = [] {
+        std::vector<std::size_t> numbers;
+        for (const char* name : {"cudaMalloc", "cudaMallocHost", "cudaStreamSynchronize",
+                                 "cudaDeviceSynchronize", "cublasGemmEx", "cudaGraphLaunch"})
+            numbers.push_back(emulator::calls(name));
+        return numbers;
+    };
+    std::vector<std::size_t> expected = counts();
+    expected.back() += 3;
+    for (int i = 0; i < 3; ++i) trainer.step(images.batch(0, 8));
+    CHECK(counts() == expected);
+    ++expected.back();
+    predictor(images.batch(0, 8));
+    CHECK(counts() == expected);
+}
+
+TEST_CASE("Predictors on threads of their own share a model") {
+    const Images images{8};
+    const Model<SmallAlexNet, Cuda<float>> model{Seed{2}};
+    const std::vector<float> expected = Predictor{model, Batch{3}}(images.batch(0, 8));
+    std::vector<float> results[2];
+    {
+        std::jthread threads[2];
+        for (std::size_t i = 0; i < 2; ++i)
+            threads[i] = std::jthread{[&, i] {
+                Predictor predictor{model, Batch{3}};
+                for (int repeat = 0; repeat < 3; ++repeat)
+                    results[i] = predictor(images.batch(0, 8));
+            }};
+    }
+    CHECK(results[0] == expected);
+    CHECK(results[1] == expected);
+}
+
+TEST_CASE("The host's own losses are computed between two halves of a step") {
+    const Images images{8};
+    struct OwnCrossEntropy {
+        LossValue operator()(std::span<const float> logits, std::span<const std::int32_t> labels,
+                             std::span<float> gradient) const {
+            return CrossEntropy{}(logits, labels, gradient);
+        }
+    };
+    const auto train = [&](auto loss) {
+        Model<SmallAlexNet, Cuda<float>> model{Seed{2}};
+        Trainer trainer{model, loss, sgd, Batch{8}, Seed{4}};
+        for (int i = 0; i < 3; ++i) trainer.step(images.batch(0, 8));
+        return std::pair{trainer.loss(), trainer.correct()};
+    };
+    const auto [own_loss, own_correct] = train(OwnCrossEntropy{});
+    const auto [loss, correct] = train(CrossEntropy{});
+    CHECK(std::fabs(own_loss / loss - 1) <= 1e-5f);
+    CHECK(own_correct == correct);
+}
+
+TEST_CASE("The state of a run can be moved from the GPU to the CPU and back") {
+    const Images images{16};
+    using OnCpu = Model<SmallAlexNet>;
+    using OnGpu = Model<SmallAlexNet, Cuda<float>>;
+    OnGpu gpu{Seed{2}};
+    Trainer first{gpu, CrossEntropy{}, adam, Batch{8}, Seed{4}};
+    first.step(images.batch(0, 8));
+    OnCpu cpu;
+    Trainer second{cpu, CrossEntropy{}, adam, Batch{8}, Seed{4}};
+    second.set_steps(first.steps());
+    for (const ParameterInfo& parameter : cpu.parameters()) {
+        cpu.set(parameter.name, gpu.get(parameter.name));
+        for (const int slot : {0, 1})
+            second.set_state(parameter.name, slot, first.get_state(parameter.name, slot));
+    }
+    first.step(images.batch(8, 8));
+    second.step(images.batch(8, 8));
+    CHECK(std::fabs(first.loss() / second.loss() - 1) <= 1e-5f);
+}
