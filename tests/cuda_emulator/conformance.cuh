@@ -574,7 +574,8 @@ TEST(warp_sums) {
 __global__ void sum_last_warp(int* out) {
     const unsigned mask = __ballot_sync(threadIdx.x < 32 ? all_lanes : 0xff, 1);
     int value = 1;
-    for (int step = 4; step > 0; step /= 2) value += __shfl_down_sync(mask, value, step, 8);
+    for (int step = 4; step > 0; step /= 2)
+        value += __shfl_down_sync(mask, value, static_cast<unsigned>(step), 8);
     if (threadIdx.x % 8 == 0) out[threadIdx.x / 8] = value;
 }
 
@@ -979,8 +980,8 @@ TEST(memset_sets_bytes) {
 }
 
 TEST(allocations_are_aligned) {
-    for (const std::size_t bytes : {1, 255, 256, 257, 5000}) {
-        const Buffer<unsigned char> buffer{bytes};
+    for (const int bytes : {1, 255, 256, 257, 5000}) {
+        const Buffer<unsigned char> buffer{static_cast<std::size_t>(bytes)};
         CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % 256 == 0);
     }
 }
@@ -1424,9 +1425,9 @@ TEST(row_major_product_by_exchanging_the_operands) {
 
 TEST(strided_batches) {
     const int m = 6, n = 5, k = 4, batch = 3;
-    const auto a = entries<float>(size(m * k + 3) * batch);
+    const auto a = entries<float>(size(m * k + 3) * size(batch));
     const auto b = entries<float>(size(k * n), 500);
-    const Buffer<float> device_a{a}, device_b{b}, c{size(m * n) * batch};
+    const Buffer<float> device_a{a}, device_b{b}, c{size(m * n * batch)};
     const float one = 1.0f, zero = 0.0f;
     const Blas blas;
     // One B for all: its stride is 0.

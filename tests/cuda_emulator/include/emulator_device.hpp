@@ -147,7 +147,8 @@ template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
     static_assert(emulator::detail::has_atomics<T>, "atomicAdd: integers only");
     const T old = *address;
-    *address = static_cast<T>(old + value);
+    using Unsigned = std::make_unsigned_t<T>;  // which wraps, as the device does
+    *address = static_cast<T>(static_cast<Unsigned>(old) + static_cast<Unsigned>(value));
     return old;
 }
 template <class T>

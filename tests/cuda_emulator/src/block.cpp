@@ -169,7 +169,9 @@ public:
                        Site site);
     void* shared(const void* key, std::size_t bytes, std::size_t alignment, Site site);
     void* dynamic_shared(Site site);
-    [[noreturn]] void fail(cudaError_t error, const std::string& what);
+    /// `what` makes the text: nothing on the fiber's stack is destroyed any more.
+    template <class F>
+    [[noreturn]] void fail(cudaError_t error, F&& what);
     [[noreturn]] void fail(const Fault& fault);
     Fiber* running_fiber() const { return fiber_; }
 
@@ -272,6 +274,14 @@ private:
 
 // The scheduler -----------------------------------------------------------------------------------
 
+template <class F>
+void Scheduler::fail(cudaError_t error, F&& what) {
+    report(error, what() + ", " + where());
+    failed_ = true;
+    fiber_->suspend();
+    __builtin_trap();  // a failed kernel's fibers start anew
+}
+
 void Scheduler::run(const Kernel& kernel) {
     const CatchFaults catch_faults;
     kernel_ = &kernel;
@@ -350,7 +360,8 @@ void Scheduler::run_threads(Fiber& fiber) {
             try {
                 self.kernel_->body();
             } catch (...) {
-                self.fail(cudaErrorLaunchFailure, "an exception left the kernel");
+                self.fail(cudaErrorLaunchFailure,
+                          [] { return std::string("an exception left the kernel"); });
             }
             self.threads_[self.thread_].state = State::exited;
             ++self.exited_;
@@ -386,14 +397,16 @@ std::uint64_t Scheduler::wait(Operation operation, unsigned mask, std::uint64_t 
     thread.site = site;
     if (!waits_for_block(operation)) {
         if ((mask >> (thread_ % warp_size) & 1) == 0) {
-            fail(cudaErrorLaunchFailure, std::string(name_of(operation)) + " at " + text_of(site) +
-                                             ": the mask " + hexadecimal(mask) +
-                                             " leaves out the caller");
+            fail(cudaErrorLaunchFailure, [&] {
+                return std::string(name_of(operation)) + " at " + text_of(site) + ": the mask " +
+                       hexadecimal(mask) + " leaves out the caller";
+            });
         }
         if (width < 1 || width > 32 || (width & (width - 1)) != 0) {
-            fail(cudaErrorLaunchFailure, std::string(name_of(operation)) + " at " + text_of(site) +
-                                             ": the width " + std::to_string(width) +
-                                             " is no power of two up to 32");
+            fail(cudaErrorLaunchFailure, [&] {
+                return std::string(name_of(operation)) + " at " + text_of(site) + ": the width " +
+                       std::to_string(width) + " is no power of two up to 32";
+            });
         }
     }
     thread.state = State::waiting;
@@ -553,45 +566,43 @@ std::string Scheduler::who_waits() const {
 void* Scheduler::shared(const void* key, std::size_t bytes, std::size_t alignment, Site site) {
     if (const SharedMemory::Array* array = shared_.find(key)) {
         if (array->bytes != bytes) {
-            fail(cudaErrorLaunchFailure, "the shared array at " + text_of(site) + " has " +
-                                             std::to_string(bytes) + " bytes here and " +
-                                             std::to_string(array->bytes) + " elsewhere");
+            fail(cudaErrorLaunchFailure, [&] {
+                return "the shared array at " + text_of(site) + " has " + std::to_string(bytes) +
+                       " bytes here and " + std::to_string(array->bytes) + " elsewhere";
+            });
         }
         return array->begin;
     }
     if (shared_.static_bytes() + bytes > static_shared_limit ||
         shared_.static_bytes() + bytes + kernel_->shared_bytes > shared_limit) {
-        fail(cudaErrorLaunchOutOfResources,
-             "the shared array at " + text_of(site) +
-                 " brings the block's static shared memory to " +
-                 std::to_string(shared_.static_bytes() + bytes) + " bytes (at most " +
-                 std::to_string(static_shared_limit) + ", and with the dynamic part " +
-                 std::to_string(shared_limit) + ")");
+        fail(cudaErrorLaunchOutOfResources, [&] {
+            return "the shared array at " + text_of(site) +
+                   " brings the block's static shared memory to " +
+                   std::to_string(shared_.static_bytes() + bytes) + " bytes (at most " +
+                   std::to_string(static_shared_limit) + ", and with the dynamic part " +
+                   std::to_string(shared_limit) + ")";
+        });
     }
     return shared_.add(key, bytes, alignment, "the array at " + text_of(site)).begin;
 }
 
 void* Scheduler::dynamic_shared(Site site) {
     if (const SharedMemory::Array* array = shared_.find(nullptr)) return array->begin;
-    fail(cudaErrorLaunchFailure, "dynamic shared memory is used at " + text_of(site) +
-                                     ", but the launch asked for 0 bytes of it");
-}
-
-void Scheduler::fail(cudaError_t error, const std::string& what) {
-    report(error, what + ", " + where());
-    failed_ = true;
-    fiber_->suspend();
-    __builtin_trap();  // a failed kernel's fibers start anew
+    fail(cudaErrorLaunchFailure, [&] {
+        return "dynamic shared memory is used at " + text_of(site) +
+               ", but the launch asked for 0 bytes of it";
+    });
 }
 
 void Scheduler::fail(const Fault& at) {
     if (fiber_->in_guard(at.address)) {
-        fail(cudaErrorLaunchOutOfResources, "stack overflow");
+        fail(cudaErrorLaunchOutOfResources, [&] { return std::string("stack overflow"); });
     }
-    const bool freed = describe_address(at.address).ends_with("freed");
-    fail(cudaErrorIllegalAddress, std::string(freed ? "use after free: " : "illegal address: ") +
-                                      (at.is_write ? "write to " : "read of ") +
-                                      describe_address(at.address));
+    fail(cudaErrorIllegalAddress, [&] {
+        const bool freed = describe_address(at.address).ends_with("freed");
+        return std::string(freed ? "use after free: " : "illegal address: ") +
+               (at.is_write ? "write to " : "read of ") + describe_address(at.address);
+    });
 }
 
 Scheduler& running_scheduler(const char* what, Site site) {
@@ -616,7 +627,9 @@ std::uint64_t warp_exchange(Operation operation, unsigned mask, std::uint64_t va
 }
 
 void trap(Site site) {
-    running_scheduler("__trap", site).fail(cudaErrorLaunchFailure, "__trap at " + text_of(site));
+    running_scheduler("__trap", site).fail(cudaErrorLaunchFailure, [&] {
+        return "__trap at " + text_of(site);
+    });
 }
 
 void* shared(const void* key, std::size_t bytes, std::size_t alignment, Site site) {
