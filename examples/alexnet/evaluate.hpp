@@ -22,9 +22,10 @@ void run(const EvalOptions& options) {
     require_writable(options.json);
 
     tn::Model<tn::models::AlexNet, Backend> model{tn::Seed{}, tn::Initialization::pytorch,
-                                                  tn::Threads{options.threads}};
+                                                  tn::Threads{options.machine.threads}};
     require_classes(tn::load(model, options.weights), names, options.weights);
     tn::Predictor predictor{model, test_batch(data)};
+    print_device(describe<Backend>(model.context(), options.machine));
     Progress progress{options.progress};
     const TestResult result = run_test(predictor, data, progress, "test");
     if (!options.json.empty()) write_report(options.json, result, names);

@@ -19,6 +19,7 @@
 #include <typenet/version.hpp>
 #include <vector>
 
+#include "gpu.hpp"
 #include "interrupt.hpp"
 #include "options.hpp"
 #include "run.hpp"
@@ -99,13 +100,54 @@ void add_data(CLI::App& command, DataOptions& data) {
         ->type_name("N");
 }
 
-void add_machine(CLI::App& command, int& threads) {
+void add_threads(CLI::App& command, int& threads) {
     command
         .add_option("--threads", threads,
-                    "Threads that compute; results do not depend on it (default: one for each "
-                    "processor)")
+                    "Threads of the CPU that compute; results do not depend on it (default: one "
+                    "for each processor)")
         ->check(whole_number(1, most_threads))
         ->type_name("N");
+}
+
+void add_machine(CLI::App& command, MachineOptions& machine) {
+    command
+        .add_option("--device", machine.device,
+                    "What computes: the CPU, an NVIDIA GPU (cuda), or that where there is one")
+        ->check(one_of({"auto", "cpu", "cuda"}))
+        ->type_name("auto|cpu|cuda")
+        ->capture_default_str();
+    command
+        .add_option("--precision", machine.precision,
+                    "Numbers that --device cuda multiplies; sums and weights are always f32")
+        ->check(one_of({"f32", "tf32", "bf16"}))
+        ->type_name("f32|tf32|bf16")
+        ->capture_default_str();
+    add_threads(command, machine.threads);
+}
+
+void require_compatible(const MachineOptions& machine) {
+    if (machine.precision != "f32" && machine.device != "cuda")
+        throw CLI::ValidationError("--precision: " + machine.precision + " needs --device cuda");
+}
+
+/// Whether the GPU computes. Throws typenet::Error where it has to and cannot.
+bool uses_gpu(const MachineOptions& machine) {
+    if (machine.device == "cpu") return false;
+    try {
+        gpu_name();
+        return true;
+    } catch (const typenet::Error&) {
+        if (machine.device == "cuda") throw;
+        return false;
+    }
+}
+
+template <class Options>
+void run_on_device(const Options& options) {
+    if (uses_gpu(options.machine))
+        run_on_gpu(options);
+    else
+        run<typenet::Cpu<float>>(options);
 }
 
 void add_progress(CLI::App& command, bool& progress) {
@@ -166,7 +208,7 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N")
         ->capture_default_str();
-    add_machine(*command, options.threads);
+    add_machine(*command, options.machine);
     command
         ->add_option("--out", options.out,
                      "Folder for weights.safetensors and checkpoint.safetensors, written after "
@@ -191,7 +233,7 @@ CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
         ->type_name("FILE");
     add_data(*command, options.data);
     add_json(*command, options.json, "");
-    add_machine(*command, options.threads);
+    add_machine(*command, options.machine);
     add_progress(*command, options.progress);
     return command;
 }
@@ -202,7 +244,7 @@ CLI::App* add_info(CLI::App& program, InfoOptions& options) {
         ->check(whole_number(1, most_batch))
         ->type_name("N")
         ->capture_default_str();
-    add_machine(*command, options.threads);
+    add_threads(*command, options.threads);
     return command;
 }
 
@@ -223,7 +265,6 @@ void print_error(const std::string& message) {
 }
 
 int run_program(int argc, char** argv) {
-    using Backend = typenet::Cpu<float>;
     TrainOptions train_options;
     EvalOptions eval_options;
     InfoOptions info_options;
@@ -238,6 +279,8 @@ int run_program(int argc, char** argv) {
         program.parse(argc, argv);
         if (train->count("--momentum") > 0 && train_options.recipe.optimizer != "sgd")
             throw CLI::ValidationError("--momentum: belongs to --optimizer sgd");
+        require_compatible(train_options.machine);
+        require_compatible(eval_options.machine);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
         if (program.get_subcommands().empty()) {
@@ -251,9 +294,9 @@ int run_program(int argc, char** argv) {
         print_error(fmt::format("{}; '{} --help' lists what there is", error.what(), command));
         return usage;
     }
-    if (train->parsed()) run<Backend>(train_options);
-    if (eval->parsed()) run<Backend>(eval_options);
-    if (info->parsed()) run<Backend>(info_options);
+    if (train->parsed()) run_on_device(train_options);
+    if (eval->parsed()) run_on_device(eval_options);
+    if (info->parsed()) run<typenet::Cpu<float>>(info_options);
     if (std::fflush(stdout) != 0)
         throw typenet::Error("stdout: cannot be written; check where it leads");
     return fine;

@@ -16,6 +16,13 @@ struct DataOptions {
     bool is_synthetic() const { return source == "synthetic"; }
 };
 
+/// What computes, and in which numbers.
+struct MachineOptions {
+    std::string device = "auto";    ///< cpu, cuda, or auto: cuda where it can be used
+    std::string precision = "f32";  ///< f32; on cuda also tf32 and bf16
+    int threads = 0;                ///< of the CPU; 0: one for each processor
+};
+
 /// Options that decide over a run's numbers, those of --recipe pytorch by default.
 struct Recipe {
     std::string name = "pytorch";
@@ -30,8 +37,8 @@ struct Recipe {
 struct TrainOptions {
     DataOptions data;
     Recipe recipe;
+    MachineOptions machine;
     int epochs = 10;
-    int threads = 0;  ///< 0: one for each processor
     bool progress = true;
     std::filesystem::path out;     ///< empty: the weights are not kept
     std::filesystem::path json;    ///< empty: no report
@@ -40,9 +47,9 @@ struct TrainOptions {
 
 struct EvalOptions {
     DataOptions data;
+    MachineOptions machine;
     std::filesystem::path weights;
     std::filesystem::path json;
-    int threads = 0;
     bool progress = true;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <typenet/core/error.hpp>
 #include <typenet/io/atomic_file.hpp>
 #include <typenet/io/json.hpp>
@@ -115,12 +116,27 @@ void write_report(const std::filesystem::path& path, const TestResult& test,
     tn::write_file(path, json.end_object().text() + "\n");
 }
 
+void print_device(const std::string& description) {
+    fmt::print("Device: {}\n", description);
+    std::fflush(stdout);
+}
+
+void print_loss(std::size_t epoch, std::int64_t batches, double mean) {
+    fmt::print("[{}, {:5}] loss: {:.3f}\n", epoch, batches, mean);
+    std::fflush(stdout);
+}
+
+std::string loss_note(double loss) {
+    return fmt::format("loss {:.3f}", loss);
+}
+
 void print_epoch(const EpochResult& result, int epochs) {
     fmt::print(
         "Epoch {}/{}: train loss {:.4f}, test loss {:.4f}, test accuracy {:.2f} %, "
         "{:.1f} images/s, {:.1f} s\n",
         result.epoch, epochs, result.train_loss, result.test_loss, result.test_accuracy,
         result.images_per_second, result.seconds);
+    std::fflush(stdout);
 }
 
 void print_test(const TestResult& test, std::span<const std::string> names) {

@@ -1,6 +1,7 @@
 // Results: what is printed on stdout and what goes into the JSON file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -40,6 +41,12 @@ void write_report(const std::filesystem::path& path, std::span<const EpochResult
 void write_report(const std::filesystem::path& path, const TestResult& test,
                   std::span<const std::string> names);
 
+/// What computes, as describe() says it.
+void print_device(const std::string& description);
+/// The mean loss of the batches since the last such line, as PyTorch's tutorial prints it.
+void print_loss(std::size_t epoch, std::int64_t batches, double mean);
+/// "loss 2.303", for the progress bar.
+std::string loss_note(double loss);
 void print_epoch(const EpochResult& result, int epochs);
 /// The accuracy of each class, the overall accuracy and the confusion matrix.
 void print_test(const TestResult& test, std::span<const std::string> names);

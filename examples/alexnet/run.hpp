@@ -2,9 +2,15 @@
 // that the kernels are compiled there and nowhere else.
 #pragma once
 
+#include <string>
+
 #include "options.hpp"
 
 namespace alexnet {
+
+/// What computes, for a person to read: "CPU, avx2 kernels, 2 threads".
+template <class Backend>
+std::string describe(const typename Backend::Context& context, const MachineOptions& machine);
 
 /// Trains and reports; throws typenet::Error, and Interrupted after Ctrl-C.
 template <class Backend>

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+#include <cstdio>
 #include <system_error>
 #include <typenet/core/error.hpp>
 #include <typenet/io/atomic_file.hpp>
@@ -10,6 +12,7 @@
 #include <utility>
 
 #include "data.hpp"
+#include "interrupt.hpp"
 
 namespace alexnet {
 
@@ -35,6 +38,7 @@ std::map<std::string, std::string> recipe_of(const TrainOptions& options) {
         {"--lr", fmt::format("{}", recipe.learning_rate)},
         {"--batch", std::to_string(recipe.batch)},
         {"--init", recipe.initialization},
+        {"--precision", options.machine.precision},
         {"--seed", std::to_string(recipe.seed)},
         {"--limit-train", limit(options.data.limit_train)},
         {"--limit-test", limit(options.data.limit_test)},
@@ -127,6 +131,31 @@ std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& optio
     return metadata;
 }
 
+std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options) {
+    return fmt::format("{} {}/{}", task, epoch, options.epochs);
+}
+
+void stop_run(const TrainOptions& options, const Session& session) {
+    const std::size_t done = session.epochs.size();
+    std::string kept = "no epoch was finished, nothing was written";
+    if (done > 0 && session.files.folder.empty())
+        kept = "nothing was kept, since there was no --out";
+    else if (done > 0)
+        kept = fmt::format("epoch {0} is in {1}; go on with --resume {1}", done,
+                           session.files.folder.string());
+    throw Interrupted(
+        fmt::format("interrupted in epoch {} of {}: {}", done + 1, options.epochs, kept));
+}
+
+void require_finite(double loss, const char* which, std::size_t epoch,
+                    const TrainOptions& options) {
+    if (!std::isfinite(loss))
+        throw tn::Error(
+            fmt::format("the {} loss is not finite in epoch {}: the training diverges; use a lower "
+                        "--lr than {} or another --init",
+                        which, epoch, options.recipe.learning_rate));
+}
+
 void require_classes(const std::map<std::string, std::string>& metadata,
                      const std::vector<std::string>& names, const fs::path& weights) {
     const auto found = metadata.find(classes_key);
@@ -137,6 +166,18 @@ void require_classes(const std::map<std::string, std::string>& metadata,
             fmt::format("was trained for other classes ({}) than the data have ({})", found->second,
                         wanted),
             "give the --data that it was trained on");
+}
+
+void print_run(const TrainOptions& options, const Session& session, std::int64_t parameters) {
+    const Recipe& recipe = options.recipe;
+    fmt::print("AlexNet: {} parameters, {} images to train on, {} to test\n", parameters,
+               session.train.size(), session.test.size());
+    fmt::print("Recipe {}: {}, learning rate {}, {}batch {}, {} initialisation, seed {}\n",
+               recipe.name, recipe.optimizer, recipe.learning_rate,
+               recipe.optimizer == "sgd" ? fmt::format("momentum {}, ", recipe.momentum) : "",
+               recipe.batch, recipe.initialization, recipe.seed);
+    if (session.files.folder.empty()) fmt::print("The weights are not kept: there is no --out\n");
+    std::fflush(stdout);
 }
 
 }  // namespace alexnet

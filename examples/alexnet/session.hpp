@@ -1,6 +1,8 @@
 // What a training run starts from and what it leaves: data, files, and the epochs done so far.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -47,8 +49,20 @@ std::map<std::string, std::string> weights_metadata(const std::vector<std::strin
 std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
                                                        const Session& session);
 
+/// "epoch 3/10"
+std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options);
+
+/// Throws Interrupted, which says what is kept.
+[[noreturn]] void stop_run(const TrainOptions& options, const Session& session);
+
+/// Throws typenet::Error where the training diverges.
+void require_finite(double loss, const char* which, std::size_t epoch, const TrainOptions& options);
+
 /// Throws typenet::FileError where weights say that they tell other classes apart.
 void require_classes(const std::map<std::string, std::string>& metadata,
                      const std::vector<std::string>& names, const std::filesystem::path& weights);
+
+/// What a training run is about to do.
+void print_run(const TrainOptions& options, const Session& session, std::int64_t parameters);
 
 }  // namespace alexnet

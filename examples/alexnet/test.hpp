@@ -37,9 +37,7 @@ TestResult run_test(Predictor& predictor, const typenet::Dataset& test, Progress
             result.confusion.add(images.labels[i],
                                  typenet::argmax(std::span{logits}.subspan(i * classes, classes)));
         const std::int64_t done = result.confusion.samples();
-        progress.update(done, [&] {
-            return "loss " + std::to_string(result.loss / static_cast<double>(done));
-        });
+        progress.update(done, [&] { return loss_note(result.loss / static_cast<double>(done)); });
     }
     progress.clear();
     result.loss /= static_cast<double>(test.size());

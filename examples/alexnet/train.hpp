@@ -1,15 +1,10 @@
 // The training run.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <chrono>
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 #include <string>
-#include <typenet/core/error.hpp>
 #include <typenet/data/loader.hpp>
 #include <typenet/io/weights.hpp>
 #include <typenet/models/alexnet.hpp>
@@ -70,45 +65,24 @@ private:
     std::int64_t batches_ = 0;
 };
 
-[[noreturn]] inline void stop_run(const TrainOptions& options, const Session& session) {
-    const std::size_t done = session.epochs.size();
-    std::string kept = "no epoch was finished, nothing was written";
-    if (done > 0 && session.files.folder.empty())
-        kept = "nothing was kept, since there was no --out";
-    else if (done > 0)
-        kept = fmt::format("epoch {0} is in {1}; go on with --resume {1}", done,
-                           session.files.folder.string());
-    throw Interrupted(
-        fmt::format("interrupted in epoch {} of {}: {}", done + 1, options.epochs, kept));
-}
-
-inline void require_finite(double loss, const char* which, std::size_t epoch,
-                           const TrainOptions& options) {
-    if (!std::isfinite(loss))
-        throw typenet::Error(
-            fmt::format("the {} loss is not finite in epoch {}: the training diverges; use a lower "
-                        "--lr than {} or another --init",
-                        which, epoch, options.recipe.learning_rate));
-}
-
 /// Trains one epoch. Throws Interrupted between two steps, and Error where the loss is not finite.
 template <class Trainer>
 EpochLoss train_epoch(Trainer& trainer, const typenet::Loader& loader, const TrainOptions& options,
                       const Session& session, Progress& progress) {
     const std::size_t done = session.epochs.size();
     EpochLoss loss;
-    progress.begin(fmt::format("epoch {}/{}", done + 1, options.epochs), session.train.size());
+    progress.begin(numbered("epoch", done + 1, options), session.train.size());
     for (const typenet::ImageBatch& images : loader.epoch(static_cast<std::int64_t>(done))) {
         if (InterruptGuard::requested()) stop_run(options, session);
         trainer.step(images, normalization);
-        require_finite(trainer.loss(), "training", done + 1, options);
-        loss.add(trainer.loss(), images.size());
+        const double mean_of_batch = trainer.loss();
+        require_finite(mean_of_batch, "training", done + 1, options);
+        loss.add(mean_of_batch, images.size());
         if (const std::optional<double> mean = loss.line()) {
             progress.clear();
-            fmt::print("[{}, {:5}] loss: {:.3f}\n", done + 1, loss.batches(), *mean);
-            std::fflush(stdout);
+            print_loss(done + 1, loss.batches(), *mean);
         }
-        progress.update(loss.images(), [&] { return fmt::format("loss {:.3f}", loss.recent()); });
+        progress.update(loss.images(), [&] { return loss_note(loss.recent()); });
     }
     progress.clear();
     return loss;
@@ -124,7 +98,7 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
 
     const InterruptGuard guard;
     tn::Model<tn::models::AlexNet, Backend> model{seed, initialization_of(recipe),
-                                                  tn::Threads{options.threads}};
+                                                  tn::Threads{options.machine.threads}};
     const tn::Loader loader{session.train, {.batch = recipe.batch, .shuffle = true, .seed = seed}};
     tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
     tn::Predictor predictor{model, test_batch(session.test)};
@@ -133,15 +107,8 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         session.checkpoint.reset();
     }
 
-    fmt::print("AlexNet: {} parameters, {} threads, {} images to train on, {} to test\n",
-               tn::models::AlexNet::parameter_count, model.context().threads(),
-               session.train.size(), session.test.size());
-    fmt::print("Recipe {}: {}, learning rate {}, {}batch {}, {} initialisation, seed {}\n",
-               recipe.name, recipe.optimizer, recipe.learning_rate,
-               recipe.optimizer == "sgd" ? fmt::format("momentum {}, ", recipe.momentum) : "",
-               recipe.batch, recipe.initialization, recipe.seed);
-    if (session.files.folder.empty()) fmt::print("The weights are not kept: there is no --out\n");
-    std::fflush(stdout);
+    print_device(describe<Backend>(model.context(), options.machine));
+    print_run(options, session, tn::models::AlexNet::parameter_count);
 
     Progress progress{options.progress};
     std::optional<TestResult> test;
@@ -152,8 +119,7 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
         const std::size_t epoch = session.epochs.size() + 1;
-        test = run_test(predictor, session.test, progress,
-                        fmt::format("test {}/{}", epoch, options.epochs));
+        test = run_test(predictor, session.test, progress, numbered("test", epoch, options));
         require_finite(test->loss, "test", epoch, options);
         session.epochs.push_back({static_cast<std::int64_t>(epoch), loss.mean(), test->loss,
                                   test->confusion.accuracy(),
@@ -168,7 +134,6 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         if (!session.files.json.empty())
             write_report(session.files.json, session.epochs, *test, session.names);
         print_epoch(session.epochs.back(), options.epochs);
-        std::fflush(stdout);
     }
     print_test(*test, session.names);
 }

@@ -85,6 +85,7 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
     CHECK_THAT(report.test_accuracy, WithinAbs(sum / 10, 1e-9));
     CHECK(std::regex_search(finished.out, std::regex{"\nEpoch 2/2: train loss \\d\\.\\d{4}, test "
                                                      "loss \\d\\.\\d{4}, test accuracy "}));
+    CHECK(finished.out.starts_with("Device: "));
     CHECK_THAT(finished.out, ContainsText("Accuracy of the network on the 10 test images: ") &&
                                  ContainsText("Confusion matrix"));
     CHECK(finished.out.find('\x1b') == std::string::npos);
@@ -224,9 +225,11 @@ TEST_CASE("CIFAR-10's own files are trained on, with Adam, under the names of th
     const Finished finished =
         run({"train", "--data", (folder / "data").string(), "--limit-train", "8", "--limit-test",
              "3", "--epochs", "1", "--batch", "8", "--optimizer", "adam", "--lr", "2e-4", "--init",
-             "kaiming", "--json", (folder / "a.json").string()});
+             "kaiming", "--json", (folder / "a.json").string()},
+            {.environment = {{"CUDA_VISIBLE_DEVICES", ""}}});
     INFO(finished.err);
     REQUIRE(finished.code == 0);
+    CHECK(finished.out.starts_with("Device: CPU, "));  // --device auto without a GPU
     CHECK_THAT(finished.out, ContainsText("Accuracy of plane : 100.00 %\n") &&
                                  ContainsText("Accuracy of car   : no test image\n") &&
                                  ContainsText("The weights are not kept: there is no --out"));
@@ -235,4 +238,31 @@ TEST_CASE("CIFAR-10's own files are trained on, with Adam, under the names of th
     CHECK(report.per_class.at("plane") == 100);
     CHECK(std::isnan(report.per_class.at("truck")));
     CHECK(names_in(folder.path()) == "a.json data");
+}
+
+TEST_CASE("the GPU trains, in each precision, and the CPU tests what it has learnt") {
+    const TemporaryFolder folder;
+    for (const std::string precision : {"f32", "tf32", "bf16"}) {
+        INFO(precision);
+        const fs::path out = folder / precision;
+        const Finished trained =
+            run(train({"--epochs", "1", "--device", "cuda", "--precision", precision, "--out",
+                       out.string(), "--json", (folder / "a.json").string()}));
+        if (trained.code == 1 && trained.err.starts_with("alexnet: error: --device cuda: "))
+            TYPENET_SKIP(trained.err);
+        INFO(trained.err);
+        REQUIRE(trained.code == 0);
+        CHECK(std::regex_search(trained.out, std::regex{"^Device: .+, " + precision + "\n"}));
+        const Finished tested = run(
+            {"eval", "--device", "cpu", "--data", "synthetic", "--limit-test", "10", "--weights",
+             (out / "weights.safetensors").string(), "--json", (folder / "b.json").string()});
+        REQUIRE(tested.code == 0);
+        CHECK_THAT(read_report(folder / "b.json").test_loss,
+                   WithinRel(read_report(folder / "a.json").epochs.at(0).at("test_loss"),
+                             precision == "bf16" ? 1e-2 : 1e-3));
+        CHECK_THAT(run(train({"--epochs", "2", "--resume", out.string(), "--precision",
+                              precision == "bf16" ? "f32" : "bf16", "--device", "cuda"}))
+                       .err,
+                   ContainsText("was written with --precision " + precision));
+    }
 }

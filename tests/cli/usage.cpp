@@ -26,11 +26,12 @@ using typenet_test::TemporaryFolder;
 using Arguments = std::vector<std::string>;
 
 /// Checks that the program refuses `arguments` with one line and writes nothing on stdout.
-void check_refusal(const Arguments& arguments, int code, const std::string& message) {
+void check_refusal(const Arguments& arguments, int code, const std::string& message,
+                   const typenet_test::Surroundings& surroundings = {}) {
     std::string shown;
     for (const std::string& argument : arguments) shown += " " + argument;
     INFO("alexnet" << shown);
-    const Finished finished = run(arguments);
+    const Finished finished = run(arguments, surroundings);
     CHECK(finished.code == code);
     CHECK(finished.out == "");
     CHECK(finished.err.starts_with("alexnet: error: "));
@@ -59,14 +60,30 @@ TEST_CASE("help says what there is, for each command") {
     for (const char* word : {"train", "eval", "info", "--version"})
         CHECK_THAT(program, ContainsText(word));
     const std::string train = help({"train", "--help"});
-    for (const char* word :
-         {"--data", "--recipe", "--epochs N=10", "--batch N=4", "--lr X=0.001", "--momentum X=0.9",
-          "--optimizer", "--init", "--limit-train", "--limit-test", "--threads", "--seed", "--out",
-          "--json", "--resume", "--no-progress", "The report states SGD, batch 4 and 10",
-          "It does not state the learning rate"})
+    for (const char* word : {"--data",
+                             "--recipe",
+                             "--epochs N=10",
+                             "--batch N=4",
+                             "--lr X=0.001",
+                             "--momentum X=0.9",
+                             "--optimizer",
+                             "--init",
+                             "--limit-train",
+                             "--limit-test",
+                             "--threads",
+                             "--seed",
+                             "--out",
+                             "--device auto|cpu|cuda=auto",
+                             "--precision f32|tf32|bf16=f32",
+                             "--json",
+                             "--resume",
+                             "--no-progress",
+                             "The report states SGD, batch 4 and 10",
+                             "It does not state the learning rate"})
         CHECK_THAT(train, ContainsText(word));
     const std::string eval = help({"eval", "--help"});
-    for (const char* word : {"--weights", "--data", "--limit-test", "--json", "--threads"})
+    for (const char* word :
+         {"--weights", "--data", "--limit-test", "--json", "--threads", "--device", "--precision"})
         CHECK_THAT(eval, ContainsText(word));
     CHECK_THAT(help({"info", "--help"}), ContainsText("--batch"));
 }
@@ -119,6 +136,10 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--optimizer", "adam", "--momentum", "0.9"}, "--momentum: belongs to --optimizer sgd"},
         {{"--init", "zero"}, "--init: 'zero' given; use pytorch or kaiming or glorot"},
         {{"--recipe", "keras"}, "--recipe: 'keras' given; use pytorch"},
+        {{"--device", "gpu"}, "--device: 'gpu' given; use auto or cpu or cuda"},
+        {{"--device", "cuda", "--precision", "f16"}, "--precision: 'f16' given; use f32 or tf32"},
+        {{"--device", "cpu", "--precision", "bf16"}, "--precision: bf16 needs --device cuda; '"},
+        {{"--precision", "tf32"}, "--precision: tf32 needs --device cuda; 'alexnet train --help'"},
         {{"--out", ""}, "--out: '' given; use a path"},
     };
     for (const auto& [more, message] : cases) {
@@ -126,6 +147,20 @@ TEST_CASE("a wrong command line is a usage error") {
         arguments.insert(arguments.end(), more.begin(), more.end());
         check_refusal(arguments, 2, message);
     }
+}
+
+TEST_CASE("--device cuda without a GPU, or built without CUDA, is refused before anything else") {
+    const TemporaryFolder folder;
+    const std::string message = ALEXNET_HAS_CUDA ? "compute on the CPU" : "built without CUDA";
+    const typenet_test::Surroundings no_gpu{.environment = {{"CUDA_VISIBLE_DEVICES", ""}}};
+    for (const char* precision : {"f32", "bf16"})
+        check_refusal({"train", "--data", "synthetic", "--device", "cuda", "--precision", precision,
+                       "--out", (folder / "out").string()},
+                      1, message, no_gpu);
+    check_refusal({"eval", "--data", "synthetic", "--device", "cuda", "--weights",
+                   (folder / "no weights").string()},
+                  1, message, no_gpu);
+    CHECK(names_in(folder.path()) == "");
 }
 
 TEST_CASE("data that are missing, cut or mislabelled are refused") {

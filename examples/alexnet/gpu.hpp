@@ -1,0 +1,18 @@
+// The GPU, as far as this build of the program can use one: cuda.cu or no_cuda.cpp.
+#pragma once
+
+#include <string>
+
+#include "options.hpp"
+
+namespace alexnet {
+
+/// The name of the GPU that would compute. Throws typenet::Error where the program was built
+/// without CUDA and where this machine has no GPU that it can use.
+std::string gpu_name();
+
+/// run<Backend>() with the Cuda backend of the precision asked for.
+void run_on_gpu(const TrainOptions& options);
+void run_on_gpu(const EvalOptions& options);
+
+}  // namespace alexnet
