@@ -148,6 +148,11 @@ __global__ void stop_at(int* out) {
     out[threadIdx.x] = 1;
 }
 
+__global__ void raise(int* out) {
+    if (threadIdx.x == 3) throw std::runtime_error("not on a device");
+    out[threadIdx.x] = 1;
+}
+
 }  // namespace planted
 
 namespace {
@@ -521,6 +526,19 @@ TEST_CASE("A __trap is reported with its thread") {
     });
     CHECK_THAT(text, ContainsText("__trap at planted_bugs.cpp:"));
     CHECK_THAT(text, ContainsText("thread (3,0,0)"));
+    require_success(cudaFree(out));
+}
+
+TEST_CASE("An exception in a kernel is reported") {
+    int* out = nullptr;
+    require_success(cudaMalloc(&out, 8 * sizeof(int)));
+    const Stream stream;
+    CHECK_THAT(report_of(cudaErrorLaunchFailure,
+                         [&] {
+                             require_success(launch(planted::raise, 1, 8, 0, stream, out));
+                             CHECK(stream.wait() == cudaErrorLaunchFailure);
+                         }),
+               ContainsText("an exception left the kernel"));
     require_success(cudaFree(out));
 }
 
