@@ -106,7 +106,7 @@ TEST_CASE("layers agree with PyTorch") {
     COMPARE("max_pool2d_k3s2_ties", Input<3, 9, 11>, MaxPool2d<Kernel<3>, Stride<2>>);
     COMPARE("max_pool2d_k3s2_nan", Input<2, 9, 9>, MaxPool2d<Kernel<3>, Stride<2>>);
     COMPARE("max_pool2d_k2s2", Input<3, 8, 6>, MaxPool2d<Kernel<2>, Stride<2>>);
-    COMPARE("max_pool2d_k3s1p1", Input<3, 7, 5>, MaxPool2d<Kernel<3>, Padding<1>>);
+    COMPARE("max_pool2d_k3s1p1", Input<3, 7, 5>, MaxPool2d<Kernel<3>, Stride<1>, Padding<1>>);
     COMPARE("max_pool2d_k3s2_floor", Input<3, 8, 10>, MaxPool2d<Kernel<3>, Stride<2>>);
     COMPARE("relu_max_pool2d_k3s2", Input<3, 9, 11>, Relu, MaxPool2d<Kernel<3>, Stride<2>>);
     COMPARE("adaptive_avg_pool2d_7x9_to_6x6", Input<2, 7, 9>, tn::AdaptiveAvgPool2d<6>);

@@ -101,16 +101,19 @@ TEST_CASE("Smaller batches just run, and each mean is over its own samples") {
 
 TEST_CASE("Training learns") {
     Model<Small> model{Seed{3}, Initialization::kaiming_normal};
-    Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 0.05f, .momentum = 0.9f},
+    Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 0.01f, .momentum = 0.9f},
                     Batch{16}};
     const std::vector<float> inputs = samples(16, Small::input_shape);
     const std::vector<std::int32_t> classes = labels(16, 5);
     trainer.step(inputs, classes);
     const float first = trainer.loss();
     for (int step = 0; step < 200; ++step) trainer.step(inputs, classes);
-    CHECK(trainer.loss() < 0.5f * first);
-    CHECK(trainer.correct() >= 13);
     CHECK(trainer.steps() == 201);
+    CHECK(trainer.loss() < 0.5f * first);
+    // Without dropout the sixteen samples are known by heart.
+    Predictor predictor{model, Batch{16}};
+    const LossValue value = CrossEntropy{}(predictor(inputs), classes, {});
+    CHECK(value.correct == 16);
 }
 
 TEST_CASE("What does not fit is refused with its numbers") {
