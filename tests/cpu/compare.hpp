@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "typenet/backends/cpu/cpu.hpp"
+#ifndef __CUDACC__  // nvcc does not take the CPU's kernels
+    #include "typenet/backends/cpu/cpu.hpp"
+#endif
 #include "typenet/backends/reference/network.hpp"
 #include "typenet/core.hpp"
 #include "typenet/training/model.hpp"
@@ -18,6 +20,7 @@
 
 namespace typenet::testing {
 
+#ifndef __CUDACC__
 /// The instruction sets that this program and processor have.
 inline std::vector<cpu::Isa> available_isas() {
     std::vector<cpu::Isa> isas;
@@ -25,6 +28,7 @@ inline std::vector<cpu::Isa> available_isas() {
         if (cpu::is_compiled(isa) && cpu::is_supported(isa)) isas.push_back(isa);
     return isas;
 }
+#endif
 
 /// Whole numbers from -range to range: sums of their products are exact in float, in any order.
 inline std::vector<float> whole_numbers(std::int64_t count, int range, std::uint64_t stream) {
@@ -123,6 +127,7 @@ void compare_with_reference(Model<Net, Backend>& model, std::int64_t batch, Numb
     }
 }
 
+#ifndef __CUDACC__
 /// The same on the CPU with one of its instruction sets.
 template <class Net>
 void compare_with_reference(cpu::Isa isa, std::int64_t batch, Numbers numbers, int threads = 2) {
@@ -138,5 +143,6 @@ void compare_everywhere(Numbers numbers) {
     for (const cpu::Isa isa : available_isas())
         for (const std::int64_t batch : {1, 3}) compare_with_reference<Net>(isa, batch, numbers);
 }
+#endif
 
 }  // namespace typenet::testing
