@@ -1240,6 +1240,19 @@ TEST(a_capture_must_be_joined) {
     CHECK(end == cudaErrorStreamCaptureUnjoined);
 }
 
+TEST(a_capture_ends_where_it_began) {
+    const Stream stream, side;
+    const Event fork;
+    const auto [inside, end] = during_capture(stream, [&] {
+        OK(cudaEventRecord(fork, stream));
+        OK(cudaStreamWaitEvent(side, fork));
+        cudaGraph_t graph = nullptr;
+        return cudaStreamEndCapture(side, &graph);
+    });
+    CHECK(inside == cudaErrorStreamCaptureUnmatched);
+    CHECK(end != cudaSuccess);
+}
+
 TEST(a_capture_cannot_wait_for_what_is_outside) {
     const Stream stream, outside;
     const Event event;

@@ -151,6 +151,28 @@ TEST_CASE("Schedules order threads and blocks") {
     }
 }
 
+TEST_CASE("Schedules order streams that do not wait for one another") {
+    const emulator::detail::KeepSchedule keep;
+    const auto last_to_write = [] {
+        const Floats value{1};
+        const Stream first, second;
+        require_success(emulator::launch(set, 1, 1, 0, first, value.data(), 1.0f));
+        require_success(emulator::launch(set, 1, 1, 0, second, value.data(), 2.0f));
+        require_success(first.wait());
+        require_success(second.wait());
+        return value.read()[0];
+    };
+    emulator::set_schedule({emulator::Order::forward, 0});
+    CHECK(last_to_write() == 2.0f);
+    emulator::set_schedule({emulator::Order::reversed, 0});
+    CHECK(last_to_write() == 1.0f);
+    emulator::set_schedule({emulator::Order::random, 1});
+    int firsts = 0;
+    for (int i = 0; i < 40; ++i) firsts += last_to_write() == 1.0f;
+    CHECK(firsts > 0);
+    CHECK(firsts < 40);
+}
+
 TEST_CASE("What differs between schedules is told by its index") {
     int run = 0;
     const auto changes = [&] { return std::vector<int>{1, 2, ++run}; };

@@ -226,18 +226,14 @@ TEST_CASE("Lanes that wait for lanes that do not come are found") {
 
 TEST_CASE("Wrong masks and widths of shuffles are found") {
     const Stream stream;
-    CHECK_THAT(report_of(cudaErrorLaunchFailure,
-                         [&] {
-                             require_success(launch(planted::leave_caller_out, 1, 32, 0, stream));
-                             stream.wait();
-                         }),
-               ContainsText("the mask 0x0000ffff leaves out the caller"));
-    CHECK_THAT(report_of(cudaErrorLaunchFailure,
-                         [&] {
-                             require_success(launch(planted::odd_width, 1, 32, 0, stream));
-                             stream.wait();
-                         }),
-               ContainsText("the width 12"));
+    check_report(cudaErrorLaunchFailure, "the mask 0x0000ffff leaves out the caller", [&] {
+        require_success(launch(planted::leave_caller_out, 1, 32, 0, stream));
+        stream.wait();
+    });
+    check_report(cudaErrorLaunchFailure, "the width 12", [&] {
+        require_success(launch(planted::odd_width, 1, 32, 0, stream));
+        stream.wait();
+    });
 }
 
 TEST_CASE("A write out of bounds is found") {
@@ -261,13 +257,11 @@ TEST_CASE("A write out of bounds is found") {
 TEST_CASE("A read far out of bounds is found") {
     const Floats from{64, 1.0f}, to{64};
     const Stream stream;
-    CHECK_THAT(report_of(cudaErrorIllegalAddress,
-                         [&] {
-                             require_success(launch(planted::read_at, 1, 64, 0, stream, to.data(),
-                                                    static_cast<const float*>(from.data()), 64));
-                             stream.wait();
-                         }),
-               ContainsText("illegal address: read of byte"));
+    check_report(cudaErrorIllegalAddress, "illegal address: read of byte", [&] {
+        require_success(launch(planted::read_at, 1, 64, 0, stream, to.data(),
+                               static_cast<const float*>(from.data()), 64));
+        stream.wait();
+    });
 }
 
 TEST_CASE("A read just out of bounds is NaN") {
@@ -297,45 +291,35 @@ TEST_CASE("A write out of shared memory's bounds is found") {
     const Floats out{64};
     const Stream stream;
     for (const int offset : {1, -1}) {
-        CHECK_THAT(report_of(cudaErrorIllegalAddress,
-                             [&] {
-                                 require_success(launch(planted::write_shared_at, 1, 64, 0, stream,
-                                                        out.data(), offset));
-                                 CHECK(stream.wait() == cudaErrorIllegalAddress);
-                             }),
-                   ContainsText("out-of-bounds write in shared memory"));
-        CHECK_THAT(report_of(cudaErrorIllegalAddress,
-                             [&] {
-                                 require_success(launch(planted::write_dynamic_shared_at, 1, 64,
-                                                        256, stream, out.data(), offset));
-                                 CHECK(stream.wait() == cudaErrorIllegalAddress);
-                             }),
-                   ContainsText("dynamic shared memory"));
+        check_report(cudaErrorIllegalAddress, "out-of-bounds write in shared memory", [&] {
+            require_success(launch(planted::write_shared_at, 1, 64, 0, stream, out.data(), offset));
+            CHECK(stream.wait() == cudaErrorIllegalAddress);
+        });
+        check_report(cudaErrorIllegalAddress, "dynamic shared memory", [&] {
+            require_success(
+                launch(planted::write_dynamic_shared_at, 1, 64, 256, stream, out.data(), offset));
+            CHECK(stream.wait() == cudaErrorIllegalAddress);
+        });
     }
 }
 
 TEST_CASE("Dynamic shared memory that was not asked for is found") {
     const Floats out{64};
     const Stream stream;
-    CHECK_THAT(report_of(cudaErrorLaunchFailure,
-                         [&] {
-                             require_success(launch(planted::write_dynamic_shared_at, 1, 64, 0,
-                                                    stream, out.data(), 0));
-                             stream.wait();
-                         }),
-               ContainsText("the launch asked for 0 bytes"));
+    check_report(cudaErrorLaunchFailure, "the launch asked for 0 bytes", [&] {
+        require_success(launch(planted::write_dynamic_shared_at, 1, 64, 0, stream, out.data(), 0));
+        stream.wait();
+    });
 }
 
 TEST_CASE("Too much static shared memory is found") {
     int* out = nullptr;
     require_success(cudaMalloc(&out, sizeof(int)));
     const Stream stream;
-    CHECK_THAT(report_of(cudaErrorLaunchOutOfResources,
-                         [&] {
-                             require_success(launch(planted::use_shared, 1, 1, 0, stream, out));
-                             stream.wait();
-                         }),
-               ContainsText("to 52000 bytes (at most 49152"));
+    check_report(cudaErrorLaunchOutOfResources, "to 52000 bytes (at most 49152", [&] {
+        require_success(launch(planted::use_shared, 1, 1, 0, stream, out));
+        stream.wait();
+    });
     require_success(cudaFree(out));
 }
 
@@ -345,12 +329,10 @@ TEST_CASE("A stack that overflows is found") {
     const Stream stream;
     require_success(launch(planted::overflow, 1, 1, 0, stream, out, 4));
     require_success(stream.wait());
-    CHECK_THAT(report_of(cudaErrorLaunchOutOfResources,
-                         [&] {
-                             require_success(launch(planted::overflow, 1, 1, 0, stream, out, 4000));
-                             stream.wait();
-                         }),
-               ContainsText("stack overflow"));
+    check_report(cudaErrorLaunchOutOfResources, "stack overflow", [&] {
+        require_success(launch(planted::overflow, 1, 1, 0, stream, out, 4000));
+        stream.wait();
+    });
     require_success(cudaFree(out));
 }
 
@@ -359,12 +341,10 @@ TEST_CASE("Use after free is found") {
     float* freed = nullptr;
     require_success(cudaMalloc(&freed, 256));
     require_success(cudaFree(freed));
-    CHECK_THAT(report_of(cudaErrorIllegalAddress,
-                         [&] {
-                             require_success(launch(planted::write_at, 1, 64, 0, stream, freed, 0));
-                             CHECK(stream.wait() == cudaErrorIllegalAddress);
-                         }),
-               ContainsText("use after free: write to byte"));
+    check_report(cudaErrorIllegalAddress, "use after free: write to byte", [&] {
+        require_success(launch(planted::write_at, 1, 64, 0, stream, freed, 0));
+        CHECK(stream.wait() == cudaErrorIllegalAddress);
+    });
     CHECK_THAT(
         report_of(cudaErrorInvalidValue,
                   [&] { CHECK(cudaMemsetAsync(freed, 0, 256, stream) == cudaErrorInvalidValue); }),
@@ -533,12 +513,10 @@ TEST_CASE("An exception in a kernel is reported") {
     int* out = nullptr;
     require_success(cudaMalloc(&out, 8 * sizeof(int)));
     const Stream stream;
-    CHECK_THAT(report_of(cudaErrorLaunchFailure,
-                         [&] {
-                             require_success(launch(planted::raise, 1, 8, 0, stream, out));
-                             CHECK(stream.wait() == cudaErrorLaunchFailure);
-                         }),
-               ContainsText("an exception left the kernel"));
+    check_report(cudaErrorLaunchFailure, "an exception left the kernel", [&] {
+        require_success(launch(planted::raise, 1, 8, 0, stream, out));
+        CHECK(stream.wait() == cudaErrorLaunchFailure);
+    });
     require_success(cudaFree(out));
 }
 
@@ -553,12 +531,10 @@ TEST_CASE("Copies that do not fit, or in the wrong direction, are found") {
                                             stream) == cudaErrorInvalidValue);
                   }),
         ContainsText("40 bytes do not fit at byte 4 of device memory"));
-    CHECK_THAT(report_of(cudaErrorInvalidValue,
-                         [&] {
-                             CHECK(cudaMemcpyAsync(values.data(), host, 40, cudaMemcpyDeviceToHost,
-                                                   stream) == cudaErrorInvalidValue);
-                         }),
-               ContainsText("direction"));
+    check_report(cudaErrorInvalidValue, "direction", [&] {
+        CHECK(cudaMemcpyAsync(values.data(), host, 40, cudaMemcpyDeviceToHost, stream) ==
+              cudaErrorInvalidValue);
+    });
     CHECK_THAT(
         report_of(cudaErrorInvalidValue,
                   [&] { CHECK(cudaMemsetAsync(host, 0, 4, stream) == cudaErrorInvalidValue); }),
@@ -643,17 +619,47 @@ TEST_CASE("A captured product without a workspace is found") {
         require_success(cudaGraphDestroy(graph));
         return status;
     };
-    CHECK_THAT(report_of(cudaErrorStreamCaptureUnsupported,
-                         [&] { CHECK(capture() == CUBLAS_STATUS_ALLOC_FAILED); }),
-               ContainsText("cublasSetWorkspace"));
+    check_report(cudaErrorStreamCaptureUnsupported, "cublasSetWorkspace",
+                 [&] { CHECK(capture() == CUBLAS_STATUS_ALLOC_FAILED); });
 
     REQUIRE(cublasSetWorkspace(blas.handle(), workspace.data(), 4096) == CUBLAS_STATUS_SUCCESS);
     CHECK(capture() == CUBLAS_STATUS_SUCCESS);
     // Setting the stream takes the workspace away again.
     REQUIRE(cublasSetStream(blas.handle(), blas.stream()) == CUBLAS_STATUS_SUCCESS);
-    CHECK_THAT(report_of(cudaErrorStreamCaptureUnsupported,
-                         [&] { CHECK(capture() == CUBLAS_STATUS_ALLOC_FAILED); }),
-               ContainsText("workspace"));
+    check_report(cudaErrorStreamCaptureUnsupported, "workspace",
+                 [&] { CHECK(capture() == CUBLAS_STATUS_ALLOC_FAILED); });
+}
+
+TEST_CASE("Operands too fine for TF32 are rounded") {
+    // 10 bits of mantissa, to nearest, ties away from zero.
+    const float given[] = {1.0f,
+                           1.0f + 0x1p-10f,
+                           1.0f + 0x1p-11f,
+                           -1.0f - 0x1p-11f,
+                           1.0f + 0x1p-12f,
+                           3.0f + 0x1.8p-10f,
+                           0x1p-120f,
+                           65537.0f};
+    const float expected[] = {1.0f, 1.0f + 0x1p-10f, 1.0f + 0x1p-10f, -1.0f - 0x1p-10f,
+                              1.0f, 3.0f + 0x1p-9f,  0x1p-120f,       65536.0f};
+    std::vector<float> identity(64);
+    for (std::size_t i = 0; i < 8; ++i) identity[9 * i] = 1.0f;
+    const Floats a{identity}, b{std::vector<float>(given, given + 8)}, c{8};
+    const Blas blas;
+    const auto product = [&](cublasComputeType_t type) {
+        const float one = 1.0f, zero = 0.0f;
+        REQUIRE(cublasGemmEx(blas.handle(), CUBLAS_OP_N, CUBLAS_OP_N, 8, 1, 8, &one, a.data(),
+                             CUDA_R_32F, 8, b.data(), CUDA_R_32F, 8, &zero, c.data(), CUDA_R_32F, 8,
+                             type, CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_SUCCESS);
+        REQUIRE(blas.stream().wait() == cudaSuccess);
+        return c.read();
+    };
+    const std::vector<float> exact(given, given + 8), rounded(expected, expected + 8);
+    CHECK(product(CUBLAS_COMPUTE_32F) == exact);
+    CHECK(product(CUBLAS_COMPUTE_32F_FAST_TF32) == rounded);
+    REQUIRE(cublasSetMathMode(blas.handle(), CUBLAS_TF32_TENSOR_OP_MATH) == CUBLAS_STATUS_SUCCESS);
+    CHECK(product(CUBLAS_COMPUTE_32F) == rounded);
+    CHECK(product(CUBLAS_COMPUTE_32F_PEDANTIC) == exact);
 }
 
 TEST_CASE("Data in cuBLAS's workspace is overwritten") {
@@ -706,11 +712,19 @@ TEST_CASE("A program with a leak or an unread report fails") {
 }
 
 TEST_CASE("A host that touches device memory is stopped") {
-    const Floats values{16, 1.0f};
-    const int status = status_of_child([&] {
-        signal(SIGSEGV, SIG_DFL);
-        volatile float seen = *values.data();
-        static_cast<void>(seen);
-    });
-    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
+    const auto stops = [](const float* memory) {
+        const int status = status_of_child([&] {
+            signal(SIGSEGV, SIG_DFL);
+            [[maybe_unused]] const volatile float seen = *memory;
+        });
+        return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+    };
+    const Floats fresh{16};
+    CHECK(stops(fresh.data()));
+    const Floats used{16, 1.0f};
+    CHECK(stops(used.data()));
+    float* pinned = nullptr;
+    require_success(cudaMallocHost(&pinned, sizeof(float)));
+    CHECK_FALSE(stops(pinned));
+    require_success(cudaFreeHost(pinned));
 }

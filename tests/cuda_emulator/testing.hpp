@@ -59,14 +59,21 @@ private:
     std::size_t count_;
 };
 
-/// The one report that `f` causes: its text. Fails if there are more or none, or if it has another
-/// error.
+/// The text of the one report that `f` causes. Fails if there are more or none, or if it has
+/// another error.
 template <class F>
 std::string report_of(cudaError_t error, F&& f) {
     const auto reports = emulator::reports_of(std::forward<F>(f));
     REQUIRE(reports.size() == 1);
     CHECK(reports[0].error == error);
     return reports[0].text;
+}
+
+/// `f` causes one report, with this error and this text in it.
+template <class F>
+void check_report(cudaError_t error, const std::string& part, F&& f) {
+    const std::string text = report_of(error, std::forward<F>(f));
+    CHECK_THAT(text, ContainsText(part));
 }
 
 }  // namespace emulator_test

@@ -357,9 +357,13 @@ void Scheduler::run_threads(Fiber& fiber) {
     Scheduler& self = scheduler();
     for (;;) {
         while (self.start_next_thread()) {
+            bool has_thrown = false;
             try {
                 self.kernel_->body();
             } catch (...) {
+                has_thrown = true;
+            }
+            if (has_thrown) {
                 self.fail(cudaErrorLaunchFailure,
                           [] { return std::string("an exception left the kernel"); });
             }
