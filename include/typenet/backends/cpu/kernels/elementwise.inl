@@ -56,7 +56,6 @@ struct DropoutPass {
     float* target;
     MapLayout in;
     MapLayout out;
-    Halo halo;
 
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
@@ -87,13 +86,13 @@ template <Geometry g>
 void dropout_forward(const StageIo& io) {
     parallel(
         io, io.batch * input_layout(g).planes,
-        DropoutPass<g>{io, io.input, io.output, input_layout(g), output_layout(g), g.output_halo});
+        DropoutPass<g>{io, io.input, io.output, input_layout(g), output_layout(g)});
 }
 template <Geometry g>
 void dropout_backward(const StageIo& io) {
     constexpr MapLayout layout = gradient_layout(g);
     parallel(io, io.batch * layout.planes,
-             DropoutPass<g>{io, io.output_gradient, io.input_gradient, layout, layout, {}});
+             DropoutPass<g>{io, io.output_gradient, io.input_gradient, layout, layout});
 }
 
 /// Calls f(offset) for each value of a sample that is not padding.
