@@ -10,6 +10,7 @@
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
 #include "typenet/layers/conv2d.hpp"
 #include "typenet/layers/dropout.hpp"
+#include "typenet/layers/exact.hpp"
 #include "typenet/layers/expect.hpp"
 #include "typenet/layers/flatten.hpp"
 #include "typenet/layers/linear.hpp"

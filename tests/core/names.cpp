@@ -45,7 +45,7 @@ TEST_CASE("a name may be given once") {
 
 TEST_CASE("a name may not be the index by which another layer's parameters go") {
     constexpr auto& later = outcome<Input<4>, Named<"1", Linear<3>>, Linear<3>>;
-    CHECK(later.fault == Reason::duplicate_name);
+    CHECK(later.fault == Reason::index_is_a_name);
     CHECK(later.at == 1);
     constexpr auto& earlier = outcome<Input<4>, Linear<3>, Named<"0", Linear<3>>>;
     CHECK(earlier.fault == Reason::duplicate_name);
@@ -60,7 +60,7 @@ TEST_CASE("a name may not be the index by which another layer's parameters go") 
 TEST_CASE("indices of several digits are compared whole") {
     constexpr auto& ten = outcome<Input<4>, Named<"10", Relu>, Named<"1", Relu>, Relu, Relu, Relu,
                                   Relu, Relu, Relu, Relu, Relu, Linear<3>>;
-    CHECK(ten.fault == Reason::duplicate_name);
+    CHECK(ten.fault == Reason::index_is_a_name);
     CHECK(ten.at == 10);
     CHECK(outcome<Input<4>, Named<"110", Relu>, Named<"0", Relu>, Relu, Relu, Relu, Relu, Relu,
                   Relu, Relu, Relu, Linear<3>>.fault == Reason::none);

@@ -114,10 +114,14 @@ TEST_CASE("work is counted in 64 bits") {
 
 TEST_CASE("the first fault of a network is found, with its place and what came") {
     CHECK(outcome<Input<3, 8, 8>>.fault == Reason::network_has_no_layers);
+    CHECK(outcome<Input<3, 8, 8>>.at_input);
+    CHECK(outcome<Relu, Relu>.fault == Reason::network_has_no_input);
+    CHECK(outcome<Relu, Relu>.at_input);
 
     constexpr auto& linear = outcome<Input<3, 8, 8>, Relu, Linear<4>, Linear<0>>;
     CHECK(linear.fault == Reason::linear_needs_a_flat_input);
     CHECK(linear.at == 1);
+    CHECK_FALSE(linear.at_input);
     CHECK(linear.got == Shape{3, 8, 8});
     CHECK(linear.wanted == Shape{192});
 
@@ -135,6 +139,7 @@ TEST_CASE("an input has channels, and height and width both or neither") {
     CHECK(outcome<Input<7>, Relu>.fault == Reason::none);
     CHECK(outcome<Input<1, 1, 1>, Relu>.fault == Reason::none);
     CHECK(outcome<Input<0>, Relu>.fault == Reason::sizes_must_be_positive);
+    CHECK(outcome<Input<0>, Relu>.at_input);
     CHECK(outcome<Input<-3, 8, 8>, Relu>.fault == Reason::sizes_must_be_positive);
     CHECK(outcome<Input<3, 8>, Relu>.fault == Reason::sizes_must_be_positive);
     CHECK(outcome<Input<3, 0, 8>, Relu>.fault == Reason::sizes_must_be_positive);

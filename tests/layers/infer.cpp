@@ -7,6 +7,7 @@
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
 #include "typenet/layers/conv2d.hpp"
 #include "typenet/layers/dropout.hpp"
+#include "typenet/layers/exact.hpp"
 #include "typenet/layers/expect.hpp"
 #include "typenet/layers/flatten.hpp"
 #include "typenet/layers/linear.hpp"
@@ -101,8 +102,9 @@ TEST_CASE("Padding takes one, two or four sides") {
 
 TEST_CASE("Conv2d refuses what it cannot do") {
     CHECK(fault<Conv2d<0, Kernel<3>>>(map) == Reason::sizes_must_be_positive);
-    CHECK(fault<Conv2d<4>>(map) == Reason::sizes_must_be_positive);
-    CHECK(fault<Conv2d<4, Kernel<3, 0>>>(map) == Reason::sizes_must_be_positive);
+    CHECK(fault<Conv2d<4>>(map) == Reason::kernel_is_missing);
+    CHECK(fault<Conv2d<4, Kernel<3, 0>>>(map) == Reason::kernel_is_missing);
+    CHECK(fault<Conv2d<4, Kernel<3>, Relu>>(map) == Reason::not_an_option);
     CHECK(fault<Conv2d<4, Kernel<3>, Stride<0>>>(map) == Reason::sizes_must_be_positive);
     CHECK(fault<Conv2d<4, Kernel<3>, Stride<1, -1>, Same>>(map) == Reason::sizes_must_be_positive);
     CHECK(fault<Conv2d<4, Kernel<3>, Padding<-1>>>(map) == Reason::sizes_must_be_positive);
@@ -112,8 +114,10 @@ TEST_CASE("Conv2d refuses what it cannot do") {
     CHECK(fault<Conv2d<4, Kernel<9, 1>>>(map) == Reason::kernel_is_larger_than_the_padded_input);
     CHECK(fault<Conv2d<4, Kernel<1, 11>>>(map) == Reason::kernel_is_larger_than_the_padded_input);
     CHECK(fault<Conv2d<4, Kernel<9, 11>, Padding<0, 0, 1, 1>>>(map) == Reason::none);
-    CHECK(fault<Conv2d<4, Kernel<3>, Groups<3>>>(map) == Reason::groups_do_not_divide_the_channels);
-    CHECK(fault<Conv2d<4, Kernel<3>, Groups<2>>>(map) == Reason::groups_do_not_divide_the_channels);
+    CHECK(fault<Conv2d<4, Kernel<3>, Groups<3>>>(map) ==
+          Reason::groups_do_not_divide_the_output_channels);
+    CHECK(fault<Conv2d<4, Kernel<3>, Groups<2>>>(map) ==
+          Reason::groups_do_not_divide_the_input_channels);
     CHECK(fault<Conv2d<6, Kernel<3>, Groups<3>>>(map) == Reason::none);
     // A convolution may be padded by more than its kernel, as in PyTorch.
     CHECK(fault<Conv2d<4, Kernel<1>, Padding<5>>>(map) == Reason::none);
@@ -126,7 +130,8 @@ TEST_CASE("MaxPool2d steps by its kernel unless told, and refuses what it cannot
     CHECK(fault<MaxPool2d<Kernel<3>, Groups<2>>>(map) == Reason::pool_has_no_groups);
     CHECK(output<MaxPool2d<Kernel<3>, Stride<2>, Same>>(map) == Shape{3, 4, 5});
     CHECK(MaxPool2d<Kernel<3>>::infer(map).info.parameter_count() == 0);
-    CHECK(fault<MaxPool2d<>>(map) == Reason::sizes_must_be_positive);
+    CHECK(fault<MaxPool2d<>>(map) == Reason::kernel_is_missing);
+    CHECK(fault<MaxPool2d<Kernel<3>, Relu>>(map) == Reason::not_an_option);
     CHECK(fault<MaxPool2d<Kernel<3>>>(flat) == Reason::layer_needs_a_map);
     CHECK(fault<MaxPool2d<Kernel<9>>>(map) == Reason::kernel_is_larger_than_the_padded_input);
     CHECK(fault<MaxPool2d<Kernel<2>, Padding<1>>>(map) == Reason::none);
@@ -139,6 +144,31 @@ TEST_CASE("MaxPool2d steps by its kernel unless told, and refuses what it cannot
           Reason::padding_must_be_smaller_than_the_kernel);
     CHECK(fault<MaxPool2d<Kernel<2>, Padding<0, 0, 0, 2>>>(map) ==
           Reason::padding_must_be_smaller_than_the_kernel);
+}
+
+TEST_CASE("a kernel that is too large says which input would be large enough") {
+    const auto wanted = [](const Inference& inference) { return inference.wanted; };
+    CHECK(wanted(Conv2d<4, Kernel<9, 3>>::infer(map)) == Shape{3, 9, 10});
+    CHECK(wanted(Conv2d<4, Kernel<9, 12>, Padding<0, 0, 0, 1>>::infer(map)) == Shape{3, 9, 11});
+    CHECK(wanted(MaxPool2d<Kernel<20>, Padding<3>>::infer(map)) == Shape{3, 14, 14});
+}
+
+TEST_CASE("Exact refuses a window that leaves pixels over and says which input would fit") {
+    // The map is 3x8x10.
+    CHECK(output<Exact<Conv2d<4, Kernel<3>>>>(map) == Shape{4, 6, 8});
+    CHECK(output<Exact<Conv2d<4, Kernel<2>, Stride<3, 2>>>>(map) == Shape{4, 3, 5});
+    CHECK(output<Exact<Conv2d<4, Kernel<3>, Stride<2>, Same>>>(map) == Shape{4, 4, 5});
+    CHECK(output<Exact<Relu>>(flat) == flat);
+    CHECK(Exact<Named<"a", Relu>>::infer(flat).info.name == "a");
+    const auto refuses = [](const Inference& inference, const Shape& wanted) {
+        return inference.fault == Reason::window_drops_pixels && inference.wanted == wanted;
+    };
+    CHECK(refuses(Exact<Conv2d<4, Kernel<3>, Stride<2>>>::infer(map), {3, 7, 9}));
+    CHECK(refuses(Exact<MaxPool2d<Kernel<2, 4>>>::infer(map), {3, 8, 8}));
+    CHECK(refuses(Exact<MaxPool2d<Kernel<3>, Stride<1, 4>>>::infer(map), {3, 8, 7}));
+    CHECK(refuses(Exact<Conv2d<4, Kernel<3>, Stride<5>, Padding<3>>>::infer({3, 1, 2}), {3, 2, 2}));
+    CHECK(Exact<Conv2d<4, Kernel<3>>>::infer(flat).fault == Reason::layer_needs_a_map);
+    CHECK(Exact<Kernel<3>>::infer(map).fault == Reason::not_a_layer);
 }
 
 TEST_CASE("Linear wants a flat input, of the stated width if one is stated") {

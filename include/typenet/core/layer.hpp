@@ -43,17 +43,23 @@ struct Window {
 /// Why a layer refuses its input; each has a type of its name in core/shape_error.hpp.
 enum class Reason : std::uint8_t {
     none,
+    network_has_no_input,
     network_has_no_layers,
     not_a_layer,
+    not_an_option,
     duplicate_name,
+    index_is_a_name,
     sizes_must_be_positive,
+    kernel_is_missing,
     layer_needs_a_map,
     linear_needs_a_flat_input,
     softmax_needs_a_flat_input,
     input_is_not_what_expect_states,
     kernel_is_larger_than_the_padded_input,
     padding_must_be_smaller_than_the_kernel,
-    groups_do_not_divide_the_channels,
+    window_drops_pixels,
+    groups_do_not_divide_the_input_channels,
+    groups_do_not_divide_the_output_channels,
     pool_has_no_groups,
     dropout_rate_is_not_a_probability,
     window_size_must_be_odd,
@@ -143,18 +149,6 @@ constexpr Shape window_output(const Shape& input, const Window& w, int channels)
     return {channels,
             window_output(input.height, w.kernel_height, w.stride_height, w.pad_top, w.pad_bottom),
             window_output(input.width, w.kernel_width, w.stride_width, w.pad_left, w.pad_right)};
-}
-
-/// The checks that every windowed layer shares.
-constexpr Reason window_fault(const Shape& input, const Window& w) {
-    if (w.kernel_height < 1 || w.kernel_width < 1 || w.stride_height < 1 || w.stride_width < 1 ||
-        w.pad_top < 0 || w.pad_left < 0 || w.pad_bottom < 0 || w.pad_right < 0)
-        return Reason::sizes_must_be_positive;
-    if (input.is_flat()) return Reason::layer_needs_a_map;
-    if (input.height + w.pad_top + w.pad_bottom < w.kernel_height ||
-        input.width + w.pad_left + w.pad_right < w.kernel_width)
-        return Reason::kernel_is_larger_than_the_padded_input;
-    return Reason::none;
 }
 
 /// The layer's kind, name and shapes, for the many that keep the shape of their input.

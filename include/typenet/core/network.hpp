@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -22,12 +23,18 @@ struct Input {
 
 namespace detail {
 
+template <class In>
+concept HasShape = requires {
+    { In::shape } -> std::convertible_to<Shape>;
+};
+
 /// Result of the inference: a description of each layer, and the first fault if there is one.
 template <std::size_t count>
 struct Inferred {
     std::array<LayerInfo, count> layers{};
     Reason fault = Reason::none;
-    std::size_t at = 0;  ///< index of the faulty layer
+    std::size_t at = 0;     ///< index of the faulty layer
+    bool at_input = false;  ///< the fault lies before the first layer
     Shape got{};
     Shape wanted{};
 };
@@ -61,20 +68,23 @@ constexpr bool name_is_taken(const std::array<LayerInfo, count>& layers, std::si
 template <class In, class... Layers>
 consteval Inferred<sizeof...(Layers)> infer_network() {
     Inferred<sizeof...(Layers)> result;
-    Shape shape = In::shape;
+    Shape shape;
+    if constexpr (HasShape<In>) shape = In::shape;
     const auto fault = [&](Reason reason, std::size_t at, Shape wanted) {
         result.fault = reason;
         result.at = at;
         result.got = shape;
         result.wanted = wanted;
     };
-    if (sizeof...(Layers) == 0) {
-        fault(Reason::network_has_no_layers, 0, {});
-        return result;
-    }
-    if (shape.channels < 1 || shape.height < 0 || shape.width < 0 ||
-        (shape.height == 0) != (shape.width == 0)) {
+    if (!HasShape<In>)
+        fault(Reason::network_has_no_input, 0, {});
+    else if (shape.channels < 1 || shape.height < 0 || shape.width < 0 ||
+             (shape.height == 0) != (shape.width == 0))
         fault(Reason::sizes_must_be_positive, 0, {});
+    else if (sizeof...(Layers) == 0)
+        fault(Reason::network_has_no_layers, 0, {});
+    if (result.fault != Reason::none) {
+        result.at_input = true;
         return result;
     }
     std::size_t index = 0;
@@ -89,7 +99,7 @@ consteval Inferred<sizeof...(Layers)> infer_network() {
         layer.index = static_cast<int>(index);
         layer.source = static_cast<int>(index) - 1;
         if (name_is_taken(result.layers, index)) {
-            fault(Reason::duplicate_name, index, {});
+            fault(layer.name.empty() ? Reason::index_is_a_name : Reason::duplicate_name, index, {});
             break;
         }
         shape = layer.output;
@@ -102,14 +112,22 @@ template <class In, class... Layers>
 inline constexpr Inferred<sizeof...(Layers)> inferred = infer_network<In, Layers...>();
 
 template <class In, class... Layers>
+constexpr auto place_of_fault() {
+    if constexpr (inferred<In, Layers...>.at_input)
+        return type_tag<at_input<In>>{};
+    else
+        return locate<inferred<In, Layers...>.at>(
+            indexer<std::make_index_sequence<sizeof...(Layers)>, Layers...>{});
+}
+
+template <class In, class... Layers>
 constexpr bool require_fit() {
     constexpr const auto& result = inferred<In, Layers...>;
     if constexpr (result.fault == Reason::none) {
         return true;
     } else {
-        using All = indexer<std::make_index_sequence<sizeof...(Layers) + 1>, Layers..., In>;
         return fire(compose(
-            locate<result.at>(All{}),
+            place_of_fault<In, Layers...>(),
             extents<got, result.got.channels, result.got.height, result.got.width>(),
             extents<wanted, result.wanted.channels, result.wanted.height, result.wanted.width>(),
             explain<result.fault>()));

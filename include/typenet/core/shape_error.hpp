@@ -11,28 +11,42 @@
 #include <utility>
 
 #include "typenet/core/layer.hpp"
+#include "typenet/core/text.hpp"
 
 namespace typenet {
 
 // clang-format off
+struct a_network_begins_with_its_Input;
 struct a_network_needs_at_least_one_layer;
-struct this_is_not_a_layer;
+struct this_is_not_a_layer_and_an_option_belongs_inside_its_layer;
+struct the_options_of_this_layer_are_Kernel_Stride_Padding_Same_and_Groups;
 struct this_name_is_taken_by_an_earlier_layer;
-struct sizes_strides_and_kernels_must_be_positive;
+struct this_layer_goes_by_its_index_which_an_earlier_layer_has_as_its_name;
+struct sizes_and_strides_must_be_at_least_1_and_padding_at_least_0;
+struct this_layer_needs_the_option_Kernel_of_at_least_1;
 struct this_layer_needs_a_map_of_channels_height_width_not_a_flat_input;
 struct linear_needs_a_flat_input_put_Flatten_before_it;
 struct softmax_needs_a_flat_input_put_Flatten_before_it;
 struct the_input_is_not_what_is_stated_here;
 struct the_kernel_is_larger_than_the_padded_input;
 struct the_padding_must_be_smaller_than_the_kernel;
-struct the_groups_must_divide_input_and_output_channels;
+struct the_stride_leaves_pixels_over_which_Exact_forbids;
+struct the_groups_must_divide_the_input_channels;
+struct the_groups_must_divide_the_output_channels;
 struct a_pool_has_no_groups_remove_the_option;
 struct the_dropout_rate_must_be_at_least_0_and_less_than_1;
 struct the_window_of_channels_must_be_odd;
 // clang-format on
 
-template <std::size_t index, class L>
+/// Where: the place of a layer, counted from 0, its type and, if it has one, its name.
+template <int index, class L, class... Name>
 struct at_layer;
+template <char... letters>
+struct named;
+/// Where: before the first layer.
+template <class In>
+struct at_input;
+/// A shape: channels, height, width; or one number for a flat one.
 template <int... extents>
 struct got;
 template <int... extents>
@@ -52,8 +66,18 @@ struct indexer;
 template <class Index, Index... indices, class... Ts>
 struct indexer<std::integer_sequence<Index, indices...>, Ts...> : indexed<indices, Ts>... {};
 
-template <std::size_t index, class T>
-constexpr type_tag<at_layer<index, T>> locate(indexed<index, T>) {
+/// A name letter by letter: compilers print a whole text in ways of their own.
+template <template <char...> class Name, Text text>
+constexpr auto spell() {
+    return []<std::size_t... i>(std::index_sequence<i...>) {
+        return type_tag<Name<text.characters[i]...>>{};
+    }
+    (std::make_index_sequence<text.view().size()>{});
+}
+
+/// The place of a layer among those of an `indexer`; layers/named.hpp has an overload.
+template <std::size_t index, class L>
+constexpr type_tag<at_layer<static_cast<int>(index), L>> locate(indexed<index, L>) {
     return {};
 }
 
@@ -70,17 +94,23 @@ constexpr auto extents() {
 template <Reason reason>
 constexpr auto explain() {
     // clang-format off
-    if constexpr (reason == Reason::network_has_no_layers) return type_tag<a_network_needs_at_least_one_layer>{};
-    else if constexpr (reason == Reason::not_a_layer) return type_tag<this_is_not_a_layer>{};
+    if constexpr (reason == Reason::network_has_no_input) return type_tag<a_network_begins_with_its_Input>{};
+    else if constexpr (reason == Reason::network_has_no_layers) return type_tag<a_network_needs_at_least_one_layer>{};
+    else if constexpr (reason == Reason::not_a_layer) return type_tag<this_is_not_a_layer_and_an_option_belongs_inside_its_layer>{};
+    else if constexpr (reason == Reason::not_an_option) return type_tag<the_options_of_this_layer_are_Kernel_Stride_Padding_Same_and_Groups>{};
     else if constexpr (reason == Reason::duplicate_name) return type_tag<this_name_is_taken_by_an_earlier_layer>{};
-    else if constexpr (reason == Reason::sizes_must_be_positive) return type_tag<sizes_strides_and_kernels_must_be_positive>{};
+    else if constexpr (reason == Reason::index_is_a_name) return type_tag<this_layer_goes_by_its_index_which_an_earlier_layer_has_as_its_name>{};
+    else if constexpr (reason == Reason::sizes_must_be_positive) return type_tag<sizes_and_strides_must_be_at_least_1_and_padding_at_least_0>{};
+    else if constexpr (reason == Reason::kernel_is_missing) return type_tag<this_layer_needs_the_option_Kernel_of_at_least_1>{};
     else if constexpr (reason == Reason::layer_needs_a_map) return type_tag<this_layer_needs_a_map_of_channels_height_width_not_a_flat_input>{};
     else if constexpr (reason == Reason::linear_needs_a_flat_input) return type_tag<linear_needs_a_flat_input_put_Flatten_before_it>{};
     else if constexpr (reason == Reason::softmax_needs_a_flat_input) return type_tag<softmax_needs_a_flat_input_put_Flatten_before_it>{};
     else if constexpr (reason == Reason::input_is_not_what_expect_states) return type_tag<the_input_is_not_what_is_stated_here>{};
     else if constexpr (reason == Reason::kernel_is_larger_than_the_padded_input) return type_tag<the_kernel_is_larger_than_the_padded_input>{};
     else if constexpr (reason == Reason::padding_must_be_smaller_than_the_kernel) return type_tag<the_padding_must_be_smaller_than_the_kernel>{};
-    else if constexpr (reason == Reason::groups_do_not_divide_the_channels) return type_tag<the_groups_must_divide_input_and_output_channels>{};
+    else if constexpr (reason == Reason::window_drops_pixels) return type_tag<the_stride_leaves_pixels_over_which_Exact_forbids>{};
+    else if constexpr (reason == Reason::groups_do_not_divide_the_input_channels) return type_tag<the_groups_must_divide_the_input_channels>{};
+    else if constexpr (reason == Reason::groups_do_not_divide_the_output_channels) return type_tag<the_groups_must_divide_the_output_channels>{};
     else if constexpr (reason == Reason::pool_has_no_groups) return type_tag<a_pool_has_no_groups_remove_the_option>{};
     else if constexpr (reason == Reason::dropout_rate_is_not_a_probability) return type_tag<the_dropout_rate_must_be_at_least_0_and_less_than_1>{};
     else return type_tag<the_window_of_channels_must_be_odd>{};

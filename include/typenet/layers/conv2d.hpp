@@ -16,12 +16,14 @@ struct Conv2d {
         const WindowOptions options =
             detail::collect_window_options<Options...>(input, detail::DefaultStride::one);
         const Window& w = options.window;
-        if (out_channels < 1 || options.groups < 1)
-            return Inference::refuse(Reason::sizes_must_be_positive);
-        if (const Reason fault = detail::window_fault(input, w); fault != Reason::none)
-            return Inference::refuse(fault);
-        if (input.channels % options.groups != 0 || out_channels % options.groups != 0)
-            return Inference::refuse(Reason::groups_do_not_divide_the_channels);
+        if (out_channels < 1) return Inference::refuse(Reason::sizes_must_be_positive);
+        if (const Inference check = detail::check_window(input, options);
+            check.fault != Reason::none)
+            return check;
+        if (input.channels % options.groups != 0)
+            return Inference::refuse(Reason::groups_do_not_divide_the_input_channels);
+        if (out_channels % options.groups != 0)
+            return Inference::refuse(Reason::groups_do_not_divide_the_output_channels);
         LayerInfo info;
         info.kind = LayerKind::conv2d;
         info.type = "Conv2d";

@@ -17,8 +17,9 @@ struct MaxPool2d {
             detail::collect_window_options<Options...>(input, detail::DefaultStride::kernel);
         const Window& w = options.window;
         if (options.groups != 1) return Inference::refuse(Reason::pool_has_no_groups);
-        if (const Reason fault = detail::window_fault(input, w); fault != Reason::none)
-            return Inference::refuse(fault);
+        if (const Inference check = detail::check_window(input, options);
+            check.fault != Reason::none)
+            return check;
         if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height ||
             w.pad_left >= w.kernel_width || w.pad_right >= w.kernel_width)
             return Inference::refuse(Reason::padding_must_be_smaller_than_the_kernel);

@@ -1,6 +1,8 @@
 // The options of windowed layers. They may stand in any order: `Conv2d<96, Stride<4>, Kernel<11>>`.
 #pragma once
 
+#include <algorithm>
+
 #include "typenet/core/layer.hpp"
 
 namespace typenet {
@@ -11,6 +13,7 @@ struct WindowOptions {
     int groups = 1;
     bool same = false;
     bool has_stride = false;
+    bool has_stranger = false;  ///< something among them that is no option
 };
 
 /// Kernel size in pixels, square unless a width is given.
@@ -59,11 +62,19 @@ namespace detail {
 
 enum class DefaultStride { one, kernel };
 
+template <class Option>
+constexpr void apply_option(WindowOptions& options) {
+    if constexpr (requires { Option::apply(options); })
+        Option::apply(options);
+    else
+        options.has_stranger = true;
+}
+
 /// The options of a layer put together for one input shape ('same' depends on it).
 template <class... Options>
 constexpr WindowOptions collect_window_options(const Shape& input, DefaultStride stride) {
     WindowOptions options;
-    (Options::apply(options), ...);
+    (apply_option<Options>(options), ...);
     Window& w = options.window;
     if (!options.has_stride && stride == DefaultStride::kernel) {
         w.stride_height = w.kernel_height;
@@ -78,6 +89,24 @@ constexpr WindowOptions collect_window_options(const Shape& input, DefaultStride
         w.pad_right = horizontal - w.pad_left;
     }
     return options;
+}
+
+/// The checks that every layer with a window shares.
+constexpr Inference check_window(const Shape& input, const WindowOptions& options) {
+    const Window& w = options.window;
+    if (options.has_stranger) return Inference::refuse(Reason::not_an_option);
+    if (w.kernel_height < 1 || w.kernel_width < 1)
+        return Inference::refuse(Reason::kernel_is_missing);
+    if (w.stride_height < 1 || w.stride_width < 1 || w.pad_top < 0 || w.pad_left < 0 ||
+        w.pad_bottom < 0 || w.pad_right < 0 || options.groups < 1)
+        return Inference::refuse(Reason::sizes_must_be_positive);
+    if (input.is_flat()) return Inference::refuse(Reason::layer_needs_a_map);
+    const Shape least{input.channels,
+                      std::max(input.height, w.kernel_height - w.pad_top - w.pad_bottom),
+                      std::max(input.width, w.kernel_width - w.pad_left - w.pad_right)};
+    if (input != least)
+        return Inference::refuse(Reason::kernel_is_larger_than_the_padded_input, least);
+    return {};
 }
 
 }  // namespace detail

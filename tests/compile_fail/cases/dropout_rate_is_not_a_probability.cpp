@@ -1,4 +1,4 @@
-// expect: shape_error<at_layer<0, Dropout<std::ratio<3, 2>>>
+// expect: shape_error<at_layer<0, Dropout<std::ratio<3
 // expect: , got<8>, wanted<>,
 // expect: the_dropout_rate_must_be_at_least_0_and_less_than_1>
 

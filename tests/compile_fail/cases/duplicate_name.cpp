@@ -1,5 +1,5 @@
-// expect: shape_error<at_layer<2, Named<
-// expect: , got<4>, wanted<>,
+// expect: shape_error<at_layer<2, Linear<2
+// expect: , named<'f', 'c'>>, got<4>, wanted<>,
 // expect: this_name_is_taken_by_an_earlier_layer>
 
 #include "typenet/core/network.hpp"

@@ -1,5 +1,5 @@
 // expect: shape_error<at_layer<1, MaxPool2d<Kernel<5
-// expect: , got<3, 4, 4>, wanted<>,
+// expect: , got<3, 4, 4>, wanted<3, 5, 5>,
 // expect: the_kernel_is_larger_than_the_padded_input>
 
 #include "typenet/core/network.hpp"

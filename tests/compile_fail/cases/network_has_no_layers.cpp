@@ -1,4 +1,4 @@
-// expect: shape_error<at_layer<0, Input<3, 8, 8>>
+// expect: shape_error<at_input<Input<3, 8, 8>>
 // expect: , got<3, 8, 8>, wanted<>,
 // expect: a_network_needs_at_least_one_layer>
 

@@ -1,6 +1,6 @@
 // expect: shape_error<at_layer<1, Kernel<3
 // expect: , got<3, 8, 8>, wanted<>,
-// expect: this_is_not_a_layer>
+// expect: this_is_not_a_layer_and_an_option_belongs_inside_its_layer>
 
 #include "typenet/core/network.hpp"
 #include "typenet/layers/conv2d.hpp"

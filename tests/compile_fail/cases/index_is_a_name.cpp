@@ -1,6 +1,6 @@
 // expect: shape_error<at_layer<1, Linear<2
 // expect: , got<4>, wanted<>,
-// expect: this_name_is_taken_by_an_earlier_layer>
+// expect: this_layer_goes_by_its_index_which_an_earlier_layer_has_as_its_name>
 
 #include "typenet/core/network.hpp"
 #include "typenet/layers/linear.hpp"

@@ -1,6 +1,6 @@
 // expect: shape_error<at_layer<0, Conv2d<4, Kernel<3
 // expect: , got<3, 8, 8>, wanted<>,
-// expect: the_groups_must_divide_input_and_output_channels>
+// expect: the_groups_must_divide_the_input_channels>
 
 #include "typenet/core/network.hpp"
 #include "typenet/layers/conv2d.hpp"

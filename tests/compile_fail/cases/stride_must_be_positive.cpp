@@ -1,6 +1,6 @@
 // expect: shape_error<at_layer<0, Conv2d<4, Kernel<3
 // expect: , got<3, 8, 8>, wanted<>,
-// expect: sizes_strides_and_kernels_must_be_positive>
+// expect: sizes_and_strides_must_be_at_least_1_and_padding_at_least_0>
 
 #include "typenet/core/network.hpp"
 #include "typenet/layers/conv2d.hpp"
