@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <typenet/core/error.hpp>
+#include <typenet/core/names.hpp>
 #include <typenet/io/atomic_file.hpp>
 #include <typenet/io/json.hpp>
 

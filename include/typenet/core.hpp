@@ -1,7 +1,8 @@
-// Types, shapes, checks, stages and memory plans; no kernels, no data.
+// Types, shapes, checks, stages and memory plans; no kernels, no data. Cheap to include: nothing
+// here takes in <string> or <algorithm>.
 #pragma once
 
-#include "typenet/core/error.hpp"
+#include "typenet/backends/cpu/memory.hpp"
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/random.hpp"
@@ -20,4 +21,5 @@
 #include "typenet/layers/relu.hpp"
 #include "typenet/layers/resize.hpp"
 #include "typenet/layers/softmax.hpp"
+#include "typenet/training/optimizers.hpp"
 #include "typenet/version.hpp"

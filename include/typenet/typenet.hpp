@@ -3,6 +3,7 @@
 
 #include "typenet/backends/cpu/cpu.hpp"
 #include "typenet/core.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/data/cifar10.hpp"
 #include "typenet/data/dataset.hpp"
 #include "typenet/data/loader.hpp"
@@ -17,4 +18,5 @@
 #include "typenet/training/model.hpp"
 #include "typenet/training/optimizers.hpp"
 #include "typenet/training/predictor.hpp"
+#include "typenet/training/rules.hpp"
 #include "typenet/training/trainer.hpp"

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "support/catch.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/text.hpp"
 #include "typenet/layers/linear.hpp"

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
 #include "typenet/layers/conv2d.hpp"

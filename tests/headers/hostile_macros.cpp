@@ -1,7 +1,5 @@
 // All headers of typenet under macros that other headers are known to define. The libraries that
-// typenet builds on come before the macros: they are not under test here. Nor are the macros min
-// and max, which only a Windows header defines (unless NOMINMAX is set) and typenet is for POSIX
-// systems: std::min stays readable.
+// typenet builds on come before the macros: they are not under test here.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -87,6 +85,9 @@
 #define B0           typenet_hostile_macro_B0
 #define B50          typenet_hostile_macro_B50
 #define B110         typenet_hostile_macro_B110
+// Windows, unless NOMINMAX is set, and old programs
+#define min(a, b)    typenet_hostile_macro_min
+#define max(a, b)    typenet_hostile_macro_max
 // Windows
 #define small        typenet_hostile_macro_small
 #define near         typenet_hostile_macro_near

@@ -8,6 +8,7 @@
 
 #include "support/catch.hpp"
 #include "typenet/core.hpp"
+#include "typenet/core/error.hpp"
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include "networks.hpp"
 #include "support/catch.hpp"
 #include "typenet/backends/reference/optimizers.hpp"
+#include "typenet/core/names.hpp"
 
 namespace {
 

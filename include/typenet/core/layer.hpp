@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "typenet/core/shape.hpp"
@@ -90,11 +89,6 @@ struct LayerInfo {
     constexpr std::int64_t parameter_count() const { return weight_count + bias_count; }
 };
 
-/// The name under which a layer's parameters are stored: the user's, or the layer's index.
-inline std::string name_of(const LayerInfo& layer) {
-    return layer.name.empty() ? std::to_string(layer.index) : std::string{layer.name};
-}
-
 /// A layer's answer to an input shape: its description, or a reason to refuse and what it wanted.
 struct Inference {
     LayerInfo info;
@@ -117,6 +111,12 @@ concept Layer = requires {
 };
 
 namespace detail {
+
+/// std::max without <algorithm>, which takes compilers longer than a network's type does.
+template <class T>
+constexpr T larger(T a, T b) {
+    return a < b ? b : a;
+}
 
 constexpr Inference refuse_non_layer(const Shape&) {
     return Inference::refuse(Reason::not_a_layer);

@@ -1,7 +1,6 @@
 // Memory planning: buffers with lifetimes are given offsets in one arena, at compile time.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,12 @@ namespace typenet {
 constexpr std::int64_t MiB(std::int64_t count) {
     return count << 20;
 }
+
+/// What a memory plan asks of a backend: sizes in bytes and counts, as static functions of a
+/// Geometry. The backend states them itself, unless this is specialised so that plans can be made
+/// where its kernels are not included.
+template <class Backend>
+struct MemoryFacts : Backend {};
 
 /// What a planned buffer holds.
 enum class BufferRole : std::uint8_t { activation, gradient, code };
@@ -48,6 +53,30 @@ struct BufferPlan {
 
 namespace detail {
 
+/// Indices of the buffers, sorted; those of which neither comes before the other keep their order.
+/// (<algorithm>, with std::stable_sort, takes compilers longer than all of a network's planning.)
+template <std::size_t capacity, class Before>
+constexpr std::array<std::size_t, capacity> order_of(const BufferPlan<capacity>& plan,
+                                                     const Before& before) {
+    std::array<std::size_t, capacity> order{}, merged{};
+    for (std::size_t i = 0; i < plan.count; ++i) order[i] = i;
+    for (std::size_t width = 1; width < plan.count; width *= 2) {
+        for (std::size_t left = 0, at = 0; at < plan.count; left = at) {
+            std::size_t right = left + width;
+            const std::size_t middle = right < plan.count ? right : plan.count;
+            const std::size_t end = middle + width < plan.count ? middle + width : plan.count;
+            while (at < end) {
+                const bool takes_right =
+                    left == middle ||
+                    (right < end && before(plan.buffers[order[right]], plan.buffers[order[left]]));
+                merged[at++] = order[takes_right ? right++ : left++];
+            }
+        }
+        order = merged;
+    }
+    return order;
+}
+
 /// Places buffers in the given order, each at the lowest offset that is free during its life.
 /// Returns the height of the arena.
 template <std::size_t capacity>
@@ -72,7 +101,7 @@ constexpr std::int64_t place_in_order(BufferPlan<capacity>& plan,
             }
         }
         buffer.offset = offset;
-        height = std::max(height, offset + buffer.bytes);
+        height = larger(height, offset + buffer.bytes);
     }
     return height;
 }
@@ -81,24 +110,13 @@ constexpr std::int64_t place_in_order(BufferPlan<capacity>& plan,
 /// lower arena.
 template <std::size_t capacity>
 constexpr void place(BufferPlan<capacity>& plan) {
-    std::array<std::size_t, capacity> order{};
-    for (std::size_t i = 0; i < plan.count; ++i) order[i] = i;
-    std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(plan.count),
-              [&](std::size_t a, std::size_t b) {
-                  return plan.buffers[a].first != plan.buffers[b].first
-                             ? plan.buffers[a].first < plan.buffers[b].first
-                             : a < b;
-              });
-    plan.bytes = place_in_order(plan, order);
+    using Buffer = const PlannedBuffer&;
+    plan.bytes =
+        place_in_order(plan, order_of(plan, [](Buffer a, Buffer b) { return a.first < b.first; }));
     if (plan.count > 128) return;
     BufferPlan<capacity> other = plan;
-    std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(plan.count),
-              [&](std::size_t a, std::size_t b) {
-                  return plan.buffers[a].bytes != plan.buffers[b].bytes
-                             ? plan.buffers[a].bytes > plan.buffers[b].bytes
-                             : a < b;
-              });
-    other.bytes = place_in_order(other, order);
+    other.bytes = place_in_order(
+        other, order_of(other, [](Buffer a, Buffer b) { return a.bytes > b.bytes; }));
     if (other.bytes < plan.bytes) plan = other;
 }
 
@@ -163,7 +181,7 @@ constexpr ParameterPlan<layers> plan_parameters(const StageTable<layers>& table)
         const std::int64_t kept = Backend::updates_in_backward(g)
                                       ? Backend::bias_count(g)
                                       : Backend::weight_count(g) + Backend::bias_count(g);
-        plan.most = std::max(plan.most, kept);
+        plan.most = larger(plan.most, kept);
     }
     return plan;
 }
@@ -207,30 +225,32 @@ struct MemoryPlan {
 template <class Net, class Backend, class Mode>
 inline constexpr auto buffer_plan = [] {
     if constexpr (Mode::phase == Phase::training)
-        return detail::plan_training<Backend>(stages_of<Net, Phase::training>);
+        return detail::plan_training<MemoryFacts<Backend>>(stages_of<Net, Phase::training>);
     else
-        return detail::plan_inference<Backend>(stages_of<Net, Phase::inference>);
+        return detail::plan_inference<MemoryFacts<Backend>>(stages_of<Net, Phase::inference>);
 }();
 
 template <class Net, class Backend, Phase phase>
-inline constexpr auto parameter_plan = detail::plan_parameters<Backend>(stages_of<Net, phase>);
+inline constexpr auto parameter_plan =
+    detail::plan_parameters<MemoryFacts<Backend>>(stages_of<Net, phase>);
 
 /// Bytes that are allocated for `batch` samples a step on `threads` threads:
 /// `static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(64).total < MiB(775))`.
 template <class Net, class Backend, class Mode>
 constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
+    using Facts = MemoryFacts<Backend>;
     constexpr auto& table = stages_of<Net, Mode::phase>;
     constexpr auto& parameters = parameter_plan<Net, Backend, Mode::phase>;
     MemoryPlan plan;
-    plan.parameters = parameters.count * Backend::parameter_bytes;
+    plan.parameters = parameters.count * Facts::parameter_bytes;
     plan.optimizer_state = parameters.count * 4 * Mode::state_count;
     if (Mode::phase == Phase::training)
         plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.most);
     plan.activations = buffer_plan<Net, Backend, Mode>.bytes * batch;
     for (std::size_t s = 0; s < table.count; ++s)
-        plan.workspace = std::max(
+        plan.workspace = detail::larger(
             plan.workspace,
-            Backend::workspace_bytes(table.stages[s].geometry, Mode::phase, batch, threads));
+            Facts::workspace_bytes(table.stages[s].geometry, Mode::phase, batch, threads));
     plan.total =
         plan.parameters + plan.optimizer_state + plan.gradients + plan.activations + plan.workspace;
     return plan;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace typenet {
 
@@ -21,13 +20,5 @@ struct Shape {
     constexpr std::int64_t size() const { return channels * pixels(); }
     friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };
-
-/// "3x227x227", or "10" for a flat shape.
-inline std::string to_string(const Shape& shape) {
-    std::string text = std::to_string(shape.channels);
-    if (!shape.is_flat())
-        text += "x" + std::to_string(shape.height) + "x" + std::to_string(shape.width);
-    return text;
-}
 
 }  // namespace typenet

@@ -119,7 +119,7 @@ inline Dataset read_cifar10(const std::filesystem::path& folder, Split split,
     const auto files = std::filesystem::is_directory(inner, ignored) ? inner : folder;
 
     const std::int64_t available = detail::cifar10_records * (split == Split::train ? 5 : 1);
-    const std::int64_t wanted = limit == -1 ? available : std::min(limit, available);
+    const std::int64_t wanted = limit == -1 ? available : (std::min)(limit, available);
     Dataset dataset{.image_shape = detail::cifar10_shape,
                     .pixels = {},
                     .labels = {},
@@ -130,8 +130,8 @@ inline Dataset read_cifar10(const std::filesystem::path& folder, Split split,
         const std::string name = split == Split::test
                                      ? "test_batch.bin"
                                      : "data_batch_" + std::to_string(number) + ".bin";
-        detail::append_cifar10_records(dataset, files / name,
-                                       std::min(wanted - dataset.size(), detail::cifar10_records));
+        detail::append_cifar10_records(
+            dataset, files / name, (std::min)(wanted - dataset.size(), detail::cifar10_records));
     }
     return dataset;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/shape.hpp"
 
 namespace typenet {
@@ -45,7 +46,7 @@ struct Dataset {
         if (count < 0)
             throw Error("Dataset: the first " + std::to_string(count) +
                         " images were asked for; ask for 0 or more");
-        const std::int64_t kept = std::min(count, size());
+        const std::int64_t kept = (std::min)(count, size());
         return {image_shape,
                 {pixels.begin(), pixels.begin() + kept * image_shape.size()},
                 {labels.begin(), labels.begin() + kept},

@@ -69,7 +69,7 @@ public:
         require_positive(options.threads, "threads");
         dataset.validate();
         if (dataset.size() == 0) throw Error("Loader: the data set is empty; give it an image");
-        if (dataset.size() > std::numeric_limits<std::uint32_t>::max())
+        if (dataset.size() > (std::numeric_limits<std::uint32_t>::max)())
             throw Error("Loader: the data set holds 2^32 images or more; split it");
         if (batches_per_epoch() == 0)
             throw Error("Loader: with drop_last, " + std::to_string(dataset.size()) +
@@ -176,7 +176,7 @@ private:
 
     Epoch(const Loader& loader, std::int64_t epoch, std::int64_t first_batch)
         : dataset_(*loader.dataset_),
-          batch_(std::min(loader.options_.batch, dataset_.size())),
+          batch_((std::min)(loader.options_.batch, dataset_.size())),
           order_(loader.order(epoch)),
           claimed_(first_batch),
           used_(first_batch),
@@ -186,12 +186,12 @@ private:
                         "; give 0 to " + std::to_string(last_));
         const std::int64_t left = last_ - first_batch;
         slots_.resize(
-            static_cast<std::size_t>(std::min(left, std::int64_t{loader.options_.prefetch} + 1)));
+            static_cast<std::size_t>((std::min)(left, std::int64_t{loader.options_.prefetch} + 1)));
         for (Slot& slot : slots_) {
             slot.pixels.resize(static_cast<std::size_t>(batch_ * dataset_.image_shape.size()));
             slot.labels.resize(static_cast<std::size_t>(batch_));
         }
-        const auto threads = std::min(left, std::int64_t{loader.options_.threads});
+        const auto threads = (std::min)(left, std::int64_t{loader.options_.threads});
         try {
             for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
         } catch (...) {
@@ -204,7 +204,7 @@ private:
         return slots_[static_cast<std::size_t>(batch) % slots_.size()];
     }
     std::size_t images_in(std::int64_t batch) const {
-        return static_cast<std::size_t>(std::min(batch_, dataset_.size() - batch * batch_));
+        return static_cast<std::size_t>((std::min)(batch_, dataset_.size() - batch * batch_));
     }
 
     /// What a thread does: claims the next batch once its slot is free, and gathers it.

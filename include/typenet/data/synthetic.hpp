@@ -29,8 +29,8 @@ inline constexpr int synthetic_classes = 10;
 constexpr bool in_figure(std::int32_t label, int u, int v) {
     const int across = u < 0 ? -u : u;
     const int down = v < 0 ? -v : v;
-    const int nearer = std::min(across, down);
-    const int farther = std::max(across, down);
+    const int nearer = (std::min)(across, down);
+    const int farther = (std::max)(across, down);
     const int squared = u * u + v * v;
     const auto within = [](int radius) { return radius * radius; };
     switch (label) {
@@ -71,7 +71,7 @@ constexpr Colour colour_of(int hue, int saturation, int value) {
         // Each channel is a trapezium of the hue; red is at its height around 0, the others a third
         // of the circle and two thirds later.
         const int shifted = (hue + 1536 - 512 * channel) % 1536;
-        const int distance = std::min(shifted, 1536 - shifted);
+        const int distance = (std::min)(shifted, 1536 - shifted);
         const int purity = std::clamp(512 - distance, 0, 255);
         colour[static_cast<std::size_t>(channel)] =
             value * (255 * 255 - saturation * (255 - purity)) / (255 * 255);

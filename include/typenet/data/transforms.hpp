@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/shape.hpp"
 
 namespace typenet {
@@ -67,9 +68,9 @@ constexpr BilinearTap bilinear_tap(int destination, int in, int out) {
     // The source is a fraction, so its whole part is exact and its rest is rounded once.
     const std::int64_t denominator = std::int64_t{2} * out;
     const std::int64_t numerator =
-        std::max((std::int64_t{2} * destination + 1) * in - out, std::int64_t{0});
+        (std::max)((std::int64_t{2} * destination + 1) * in - out, std::int64_t{0});
     const int low = static_cast<int>(numerator / denominator);
-    return {low, std::min(low + 1, in - 1),
+    return {low, (std::min)(low + 1, in - 1),
             static_cast<float>(numerator % denominator) / static_cast<float>(denominator)};
 }
 

@@ -87,7 +87,7 @@ constexpr const DtypeInfo& dtype_info(Dtype dtype) {
 
 /// a * b for a, b >= 0; nothing where it exceeds 2^63 - 1.
 constexpr std::optional<std::int64_t> checked_product(std::int64_t a, std::int64_t b) {
-    if (b != 0 && a > std::numeric_limits<std::int64_t>::max() / b) return std::nullopt;
+    if (b != 0 && a > (std::numeric_limits<std::int64_t>::max)() / b) return std::nullopt;
     return a * b;
 }
 
@@ -107,7 +107,7 @@ constexpr std::optional<std::int64_t> element_count(std::span<const std::int64_t
 inline std::string shape_text(std::span<const std::int64_t> shape) {
     constexpr std::size_t limit = 8;
     std::string text = "[";
-    for (std::size_t i = 0; i < std::min(shape.size(), limit); ++i)
+    for (std::size_t i = 0; i < (std::min)(shape.size(), limit); ++i)
         text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
     return text + (shape.size() > limit ? ", ...]" : "]");
 }

@@ -1,8 +1,6 @@
 // The options of windowed layers. They may stand in any order: `Conv2d<96, Stride<4>, Kernel<11>>`.
 #pragma once
 
-#include <algorithm>
-
 #include "typenet/core/layer.hpp"
 
 namespace typenet {
@@ -102,8 +100,8 @@ constexpr Inference check_window(const Shape& input, const WindowOptions& option
         return Inference::refuse(Reason::sizes_must_be_positive);
     if (input.is_flat()) return Inference::refuse(Reason::layer_needs_a_map);
     const Shape least{input.channels,
-                      std::max(input.height, w.kernel_height - w.pad_top - w.pad_bottom),
-                      std::max(input.width, w.kernel_width - w.pad_left - w.pad_right)};
+                      larger(input.height, w.kernel_height - w.pad_top - w.pad_bottom),
+                      larger(input.width, w.kernel_width - w.pad_left - w.pad_right)};
     if (input != least)
         return Inference::refuse(Reason::kernel_is_larger_than_the_padded_input, least);
     return {};

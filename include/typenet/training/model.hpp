@@ -16,6 +16,7 @@
 #endif
 #include "typenet/core/error.hpp"
 #include "typenet/core/memory_plan.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/core/threads.hpp"
 #include "typenet/data/loader.hpp"

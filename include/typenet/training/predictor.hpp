@@ -48,7 +48,7 @@ private:
         std::vector<float> outputs(samples * width);
         const auto capacity = static_cast<std::size_t>(runner_.capacity());
         for (std::size_t first = 0; first < samples; first += capacity) {
-            const std::size_t count = std::min(capacity, samples - first);
+            const std::size_t count = (std::min)(capacity, samples - first);
             load(first, count);
             runner_.forward(static_cast<std::int64_t>(count));
             runner_.read_outputs(static_cast<std::int64_t>(count),

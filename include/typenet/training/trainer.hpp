@@ -15,6 +15,7 @@
 #include "typenet/training/losses.hpp"
 #include "typenet/training/model.hpp"
 #include "typenet/training/optimizers.hpp"
+#include "typenet/training/rules.hpp"
 
 namespace typenet {
 

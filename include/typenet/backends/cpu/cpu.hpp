@@ -1,5 +1,5 @@
-// Cpu<float>: the backend that computes on the processor, with its facts for the memory plan and
-// the ways of data into and out of its layouts.
+// Cpu<float>: the backend that computes on the processor, and the ways of data into and out of its
+// layouts.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "typenet/backends/cpu/isa.hpp"
 #include "typenet/backends/cpu/kernels.hpp"
 #include "typenet/backends/cpu/layout.hpp"
+#include "typenet/backends/cpu/memory.hpp"
 #include "typenet/backends/cpu/stage_io.hpp"
 #include "typenet/backends/cpu/thread_pool.hpp"
 #include "typenet/core/error.hpp"
@@ -22,12 +23,8 @@
 
 namespace typenet {
 
-/// The processor, with values of type T (float).
-template <class T = float>
-struct Cpu;
-
 template <>
-struct Cpu<float> {
+struct Cpu<float> : MemoryFacts<Cpu<float>> {
     /// What a model computes with: threads and an instruction set.
     struct Context {
         cpu::ThreadPool pool;
@@ -37,50 +34,6 @@ struct Cpu<float> {
     };
     using Arena = cpu::Arena;
     using StageIo = cpu::StageIo;
-
-    // Facts for the memory plan: sizes of one sample in bytes, counts of packed parameters.
-    static constexpr std::int64_t input_bytes(const Geometry& g) {
-        return aligned(cpu::input_layout(g).sample * 4);
-    }
-    static constexpr std::int64_t output_bytes(const Geometry& g) {
-        return aligned(cpu::output_layout(g).sample * 4);
-    }
-    static constexpr std::int64_t gradient_bytes(const Geometry& g) {
-        return aligned(cpu::gradient_layout(g).sample * 4);
-    }
-    static constexpr std::int64_t code_bytes(const Geometry& g) { return cpu::code_bytes(g); }
-    static constexpr std::int64_t weight_count(const Geometry& g) {
-        return cpu::packed_weight_count(g);
-    }
-    static constexpr std::int64_t bias_count(const Geometry& g) {
-        return cpu::packed_bias_count(g);
-    }
-    static constexpr std::int64_t parameter_bytes = 4;
-    /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
-    static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
-
-    /// Bytes that a stage needs while it runs and that all its tasks share.
-    static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase) {
-        if (g.op != Op::convolution || phase == Phase::inference) return 0;
-        const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
-        std::int64_t floats = cpu::backward_chunk(g) *
-                              (cpu::middle_gradient_layout(g).sample + cpu::packed_bias_count(g));
-        if (g.input_gradient)
-            floats += cpu::blocks_of(g.input.channels) * c.output_blocks_per_group *
-                      g.window.kernel_height * g.window.kernel_width * cpu::block * cpu::block;
-        return aligned(floats * 4);
-    }
-    /// Bytes that each worker of a stage needs for itself.
-    static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
-        if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
-        if (g.op == Op::linear && phase == Phase::training)
-            return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
-        return 0;
-    }
-    static constexpr std::int64_t workspace_bytes(const Geometry& g, Phase phase,
-                                                  std::int64_t batch, int threads) {
-        return shared_bytes(g, phase) + threads * worker_bytes(g, phase, batch);
-    }
 
     /// Points the stage's io at a workspace of at least `workspace_bytes`.
     template <Geometry g>
@@ -272,8 +225,6 @@ struct Cpu<float> {
     }
 
 private:
-    static constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
     /// Fills one channel of one sample of the network's input.
     struct InputTask {
         Geometry g;
@@ -299,7 +250,7 @@ private:
             if (layout.pixel != 1) {
                 if (channel % cpu::block != 0) return;
                 for (std::int64_t i = 0; i < layout.plane; ++i) plane[i] = 0;
-                const int end = std::min(channel + cpu::block, g.input.channels);
+                const int end = (std::min)(channel + cpu::block, g.input.channels);
                 for (int c = channel; c < end; ++c) fill_channel(sample, c, plane + c % cpu::block);
             } else {
                 for (std::int64_t i = 0; i < layout.plane; ++i) plane[i] = 0;

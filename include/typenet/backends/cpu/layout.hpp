@@ -6,7 +6,6 @@
 // The block is 16 for every instruction set, so weights and results do not depend on it.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "typenet/core/layer.hpp"
@@ -162,10 +161,12 @@ constexpr GradientPhase gradient_phase(int phase, int input, int kernel, int str
 constexpr Halo gradient_halo(const Geometry& g) {
     const Window& w = g.window;
     const auto before = [](int kernel, int stride, int pad) {
-        return std::max(0, (kernel - 1) / stride - pad / stride);
+        const int rows = (kernel - 1) / stride - pad / stride;
+        return rows < 0 ? 0 : rows;
     };
     const auto after = [](int input, int output, int stride, int pad) {
-        return std::max(0, (input - 1 + pad) / stride - (output - 1));
+        const int rows = (input - 1 + pad) / stride - (output - 1);
+        return rows < 0 ? 0 : rows;
     };
     if (!g.input_gradient) return {};
     return {before(w.kernel_height, w.stride_height, w.pad_top),
@@ -183,7 +184,8 @@ constexpr MapLayout middle_gradient_layout(const Geometry& g) {
 /// 8 MiB while leaving enough to share among threads.
 constexpr std::int64_t backward_chunk(const Geometry& g) {
     const std::int64_t bytes = middle_gradient_layout(g).sample * 4;
-    return std::clamp<std::int64_t>((std::int64_t{8} << 20) / bytes, 1, 16);
+    const std::int64_t images = (std::int64_t{8} << 20) / bytes;
+    return images < 1 ? 1 : images > 16 ? 16 : images;
 }
 
 /// Byte codes of a stage's max pool for one sample, rounded up to whole cache lines.

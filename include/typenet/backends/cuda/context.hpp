@@ -141,11 +141,11 @@ private:
         constexpr int capacity = 256;
         constexpr auto words = static_cast<int>(bytes / 4);
         for (int first = 0; first < words; first += capacity) {
-            const int count = std::min(capacity, words - first);
+            const int count = (std::min)(capacity, words - first);
             ValuePiece<capacity> piece{};
             const std::size_t offset = static_cast<std::size_t>(first) * 4;
             std::memcpy(piece.words, reinterpret_cast<const std::byte*>(&value) + offset,
-                        std::min(static_cast<std::size_t>(count) * 4, sizeof(T) - offset));
+                        (std::min)(static_cast<std::size_t>(count) * 4, sizeof(T) - offset));
             launch(store_piece<capacity>, dim3(1), dim3(threads_per_block), 0, stream,
                    memory_.as<std::uint32_t>() + first, piece, count);
         }

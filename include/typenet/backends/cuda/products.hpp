@@ -53,7 +53,7 @@ public:
 
 private:
     static int whole(std::int64_t size) {
-        if (size > std::numeric_limits<int>::max())
+        if (size > (std::numeric_limits<int>::max)())
             throw CudaError("a matrix of " + std::to_string(size) +
                             " rows or columns is more than cuBLAS takes; use a smaller batch");
         return static_cast<int>(size);

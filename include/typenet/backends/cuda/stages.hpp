@@ -198,7 +198,7 @@ private:
         T* const patch_space = reinterpret_cast<T*>(io.workspace + plan.patches);
         T* const middle_space = reinterpret_cast<T*>(io.workspace + plan.middle);
         for (std::int64_t first = 0; first < io.batch; first += plan.chunk) {
-            const std::int64_t count = std::min(plan.chunk, io.batch - first);
+            const std::int64_t count = (std::min)(plan.chunk, io.batch - first);
             const T* read = patches(input + first * in.sample(), count, patch_space);
             T* const result = output + first * out.sample();
             if constexpr (static_cast<bool>(g.pool)) {
@@ -223,7 +223,7 @@ private:
         T* const patch_space = reinterpret_cast<T*>(io.workspace + plan.patches);
         T* const middle_space = reinterpret_cast<T*>(io.workspace + plan.middle);
         for (std::int64_t first = 0; first < io.batch; first += plan.chunk) {
-            const std::int64_t count = std::min(plan.chunk, io.batch - first);
+            const std::int64_t count = (std::min)(plan.chunk, io.batch - first);
             T* gradient = output_gradient + first * out.sample();
             if constexpr (static_cast<bool>(g.pool)) {
                 compute_with_sums<T, middle.pixel>(

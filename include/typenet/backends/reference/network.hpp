@@ -15,6 +15,7 @@
 #include "typenet/backends/reference/layers.hpp"
 #include "typenet/backends/reference/math.hpp"
 #include "typenet/core/error.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/random.hpp"
 
@@ -220,7 +221,7 @@ constexpr std::array<T, static_cast<std::size_t>(Net::output_shape.size())> eval
     constexpr std::size_t widest = [] {
         std::int64_t size = 0;
         for (const LayerInfo& layer : Net::layers)
-            size = std::max({size, layer.input.size(), layer.output.size()});
+            size = (std::max)({size, layer.input.size(), layer.output.size()});
         return static_cast<std::size_t>(size);
     }();
     std::array<T, widest> before{};

@@ -69,7 +69,7 @@ struct RowsLaunch {
     dim3 block;
 
     RowsLaunch(std::int64_t rows, int packs, std::int64_t most_blocks) {
-        block.x = static_cast<unsigned>(std::min(packs, 32));
+        block.x = static_cast<unsigned>((std::min)(packs, 32));
         block.y = threads_per_block / block.x;
         const std::int64_t blocks = divide_up(rows, 4 * std::int64_t{block.y});
         grid.x = static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, most_blocks));

@@ -1,0 +1,67 @@
+// What the memory plan asks of Cpu<float>: facts without kernels, so that <typenet/core.hpp> can
+// plan for the processor.
+#pragma once
+
+#include <cstdint>
+
+#include "typenet/backends/cpu/layout.hpp"
+#include "typenet/core/memory_plan.hpp"
+#include "typenet/core/stages.hpp"
+
+namespace typenet {
+
+/// The processor, with values of type T (float).
+template <class T = float>
+struct Cpu;
+
+template <>
+struct MemoryFacts<Cpu<float>> {
+    // Sizes of one sample in bytes, counts of packed parameters.
+    static constexpr std::int64_t input_bytes(const Geometry& g) {
+        return aligned(cpu::input_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t output_bytes(const Geometry& g) {
+        return aligned(cpu::output_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t gradient_bytes(const Geometry& g) {
+        return aligned(cpu::gradient_layout(g).sample * 4);
+    }
+    static constexpr std::int64_t code_bytes(const Geometry& g) { return cpu::code_bytes(g); }
+    static constexpr std::int64_t weight_count(const Geometry& g) {
+        return cpu::packed_weight_count(g);
+    }
+    static constexpr std::int64_t bias_count(const Geometry& g) {
+        return cpu::packed_bias_count(g);
+    }
+    static constexpr std::int64_t parameter_bytes = 4;
+    /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
+    static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
+
+    /// Bytes that a stage needs while it runs and that all its tasks share.
+    static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase) {
+        if (g.op != Op::convolution || phase == Phase::inference) return 0;
+        const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
+        std::int64_t floats = cpu::backward_chunk(g) *
+                              (cpu::middle_gradient_layout(g).sample + cpu::packed_bias_count(g));
+        if (g.input_gradient)
+            floats += cpu::blocks_of(g.input.channels) * c.output_blocks_per_group *
+                      g.window.kernel_height * g.window.kernel_width * cpu::block * cpu::block;
+        return aligned(floats * 4);
+    }
+    /// Bytes that each worker of a stage needs for itself.
+    static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
+        if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
+        if (g.op == Op::linear && phase == Phase::training)
+            return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
+        return 0;
+    }
+    static constexpr std::int64_t workspace_bytes(const Geometry& g, Phase phase,
+                                                  std::int64_t batch, int threads) {
+        return shared_bytes(g, phase) + threads * worker_bytes(g, phase, batch);
+    }
+
+private:
+    static constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+};
+
+}  // namespace typenet
