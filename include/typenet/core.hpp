@@ -6,6 +6,7 @@
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/random.hpp"
+#include "typenet/core/require.hpp"
 #include "typenet/core/shape.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/layers/adaptive_avg_pool2d.hpp"

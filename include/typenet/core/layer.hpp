@@ -39,7 +39,8 @@ struct Window {
     friend constexpr bool operator==(const Window&, const Window&) = default;
 };
 
-/// Why a layer refuses its input; each has a type of its name in core/shape_error.hpp.
+/// Why a layer refuses its input or a loss the network's output; each has a type of its name in
+/// core/shape_error.hpp.
 enum class Reason : std::uint8_t {
     none,
     network_has_no_input,
@@ -62,6 +63,8 @@ enum class Reason : std::uint8_t {
     pool_has_no_groups,
     dropout_rate_is_not_a_probability,
     window_size_must_be_odd,
+    cross_entropy_needs_a_flat_output,
+    cross_entropy_needs_two_outputs,
 };
 
 /// One layer of a network as data: what it is, what it reads, and all shapes and numbers about it.

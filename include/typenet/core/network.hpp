@@ -165,4 +165,17 @@ struct Network {
     static constexpr std::int64_t flops = 2 * macs;
 };
 
+namespace detail {
+
+/// Where a fault lies that shows only once the network is used.
+template <std::size_t index, class In, class... Layers>
+constexpr auto locate_in(const Network<In, Layers...>*) {
+    return locate<index>(indexer<std::make_index_sequence<sizeof...(Layers)>, Layers...>{});
+}
+template <class In, class... Layers>
+constexpr type_tag<at_input<In>> locate_input(const Network<In, Layers...>*) {
+    return {};
+}
+
+}  // namespace detail
 }  // namespace typenet

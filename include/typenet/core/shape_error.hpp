@@ -36,6 +36,15 @@ struct the_groups_must_divide_the_output_channels;
 struct a_pool_has_no_groups_remove_the_option;
 struct the_dropout_rate_must_be_at_least_0_and_less_than_1;
 struct the_window_of_channels_must_be_odd;
+struct cross_entropy_needs_a_flat_output_end_with_Flatten_and_Linear;
+struct cross_entropy_needs_an_output_for_each_of_2_classes_or_more;
+struct the_network_has_no_layer_of_this_name;
+struct the_network_has_no_parameter_of_this_name;
+struct a_parameter_is_set_to_as_many_values_as_it_has;
+struct a_batch_is_a_multiple_of_the_values_of_one_sample;
+struct the_images_of_the_data_set_differ_from_the_Input_state_Resized_or_change_it;
+struct the_network_needs_as_many_outputs_as_the_data_set_has_classes;
+struct the_memory_plan_is_over_its_budget_and_this_layer_takes_the_most;
 // clang-format on
 
 /// Where: the place of a layer, counted from 0, its type and, if it has one, its name.
@@ -51,6 +60,16 @@ template <int... extents>
 struct got;
 template <int... extents>
 struct wanted;
+/// A name that was given, and the one most like it that the network has.
+template <char... letters>
+struct got_name;
+template <char... letters>
+struct nearest_name;
+/// Memory in units of 2^20 bytes: a begun one is planned, a whole one allowed.
+template <int count>
+struct planned_MiB;
+template <int count>
+struct allowed_MiB;
 template <class Where, class Got, class Wanted, class Why>
 struct shape_error;
 
@@ -113,7 +132,9 @@ constexpr auto explain() {
     else if constexpr (reason == Reason::groups_do_not_divide_the_output_channels) return type_tag<the_groups_must_divide_the_output_channels>{};
     else if constexpr (reason == Reason::pool_has_no_groups) return type_tag<a_pool_has_no_groups_remove_the_option>{};
     else if constexpr (reason == Reason::dropout_rate_is_not_a_probability) return type_tag<the_dropout_rate_must_be_at_least_0_and_less_than_1>{};
-    else return type_tag<the_window_of_channels_must_be_odd>{};
+    else if constexpr (reason == Reason::window_size_must_be_odd) return type_tag<the_window_of_channels_must_be_odd>{};
+    else if constexpr (reason == Reason::cross_entropy_needs_a_flat_output) return type_tag<cross_entropy_needs_a_flat_output_end_with_Flatten_and_Linear>{};
+    else return type_tag<cross_entropy_needs_an_output_for_each_of_2_classes_or_more>{};
     // clang-format on
 }
 

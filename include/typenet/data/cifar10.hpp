@@ -16,6 +16,12 @@
 
 namespace typenet {
 
+/// CIFAR-10 as a type, for `require_data`.
+struct Cifar10 {
+    static constexpr Shape image_shape{3, 32, 32};
+    static constexpr int classes = 10;
+};
+
 /// The classes as the data set's own files name them, by label.
 inline std::vector<std::string> cifar10_names() {
     return {"airplane", "automobile", "bird",  "cat",  "deer",
@@ -30,7 +36,7 @@ inline std::vector<std::string> cifar10_short_names() {
 namespace detail {
 
 // A file holds 10,000 records: one byte for the label, then the planes of red, green and blue.
-inline constexpr Shape cifar10_shape{3, 32, 32};
+inline constexpr Shape cifar10_shape = Cifar10::image_shape;
 inline constexpr std::int64_t cifar10_records = 10'000;
 inline constexpr std::int64_t cifar10_record_bytes = 1 + cifar10_shape.size();
 inline constexpr std::int64_t cifar10_file_bytes = cifar10_records * cifar10_record_bytes;

@@ -18,11 +18,17 @@
 
 namespace typenet {
 
+/// What make_synthetic draws as a type, for `require_data`.
+struct SyntheticShapes {
+    static constexpr Shape image_shape{3, 32, 32};
+    static constexpr int classes = 10;
+};
+
 // Everything is drawn with integers, so that every compiler and processor draws the same bytes.
 namespace detail {
 
-inline constexpr Shape synthetic_shape{3, 32, 32};
-inline constexpr int synthetic_classes = 10;
+inline constexpr Shape synthetic_shape = SyntheticShapes::image_shape;
+inline constexpr int synthetic_classes = SyntheticShapes::classes;
 
 /// Whether the point (u right, v down; the unit is 1/1024 of the radius) lies in the figure of a
 /// class.

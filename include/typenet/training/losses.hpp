@@ -7,6 +7,7 @@
 #include <string>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/layer.hpp"
 
 namespace typenet {
 
@@ -37,6 +38,15 @@ inline void require_class(std::int32_t label, std::size_t sample, std::int64_t c
 /// Softmax and cross entropy in one: -log softmax(logits)[label], the mean over the batch.
 /// Gradient of a logit: (softmax - one at the label) / batch. PyTorch: nn.CrossEntropyLoss.
 struct CrossEntropy {
+    /// The network's output must be flat, a logit for each of two classes or more.
+    static constexpr Inference check(const Shape& output) {
+        if (!output.is_flat())
+            return Inference::refuse(Reason::cross_entropy_needs_a_flat_output,
+                                     Shape{static_cast<int>(output.size())});
+        if (output.channels < 2)
+            return Inference::refuse(Reason::cross_entropy_needs_two_outputs, Shape{2});
+        return {};
+    }
     /// `logits` is [batch][classes]; `gradient`, of the same size, may be empty. Throws ShapeError
     /// for a label that is no class.
     LossValue operator()(std::span<const float> logits, std::span<const std::int32_t> labels,

@@ -22,6 +22,8 @@
 #include "typenet/data/loader.hpp"
 #include "typenet/data/transforms.hpp"
 #include "typenet/training/initialization.hpp"
+#include "typenet/training/parameter.hpp"
+#include "typenet/training/samples.hpp"
 
 namespace typenet {
 
@@ -104,6 +106,16 @@ public:
             throw ShapeError(parameter.name + ": " + std::to_string(values.size()) +
                              " values given for " + std::to_string(parameter.size()));
         pack(parameter, values, arena_.floats());
+    }
+    /// The parameter of a name that the compiler checks: `model["decision.weight"_name].get()`,
+    /// with `using namespace typenet::literals`.
+    template <char... letters>
+    auto operator[](boost::hana::string<letters...> name) {
+        return Parameter<Model, detail::as_text(decltype(name){})>{*this};
+    }
+    template <char... letters>
+    auto operator[](boost::hana::string<letters...> name) const {
+        return Parameter<const Model, detail::as_text(decltype(name){})>{*this};
     }
 
     /// Canonical values of a parameter from an arena laid out as the model's (the parameters, an

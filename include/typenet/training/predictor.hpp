@@ -22,7 +22,8 @@ public:
 
     /// Canonical samples [n][channel][row][column] to outputs [n][outputs]. Any n; throws
     /// ShapeError where `samples` holds no whole number of them.
-    std::vector<float> operator()(std::span<const float> samples) {
+    std::vector<float> operator()(Samples<Net> given) {
+        const std::span<const float> samples = given.values;
         const auto sample = static_cast<std::size_t>(Net::input_shape.size());
         if (samples.size() % sample != 0) runner_.load(samples);  // throws
         return in_pieces(samples.size() / sample, [&](std::size_t first, std::size_t count) {

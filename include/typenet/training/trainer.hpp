@@ -29,6 +29,7 @@ class Trainer : detail::StageRunner<Model, Training<Optimizer, Policies...>> {
     using Base::count;
     using Base::parameters;
     using Base::table;
+    static_assert(require_loss<typename Model::network, Loss>());
     static_assert(count > 0, "a network whose stages all belong to the loss has nothing to train");
 
 public:
@@ -53,8 +54,8 @@ public:
         finish_step(this->load(batch, normalization), batch.labels);
     }
     /// One step over canonical samples [n][channel][row][column] and their labels.
-    void step(std::span<const float> samples, std::span<const std::int32_t> labels) {
-        const std::int64_t loaded = this->load(samples);
+    void step(Samples<Net> samples, std::span<const std::int32_t> labels) {
+        const std::int64_t loaded = this->load(samples.values);
         require_labels(loaded, labels);
         finish_step(loaded, labels);
     }
