@@ -1,7 +1,8 @@
 // expect: shape_error<at_layer<0, Conv2d<4, Kernel<3
 // expect: , named<'f', 'e', 'a', 't', 'u', 'r', 'e', 's', '.', '0'>>,
-// expect: got_name<'f', 'e', 'a', 't', 'u', 'r', 'e'>, nearest_name<'f', 'e', 'a', 't', 'u', 'r',
-// 'e', 's', '.', '0'>, expect: the_network_has_no_layer_of_this_name>
+// expect: got_name<'f', 'e', 'a', 't', 'u', 'r', 'e'>,
+// expect: nearest_name<'f', 'e', 'a', 't', 'u', 'r', 'e', 's', '.', '0'>,
+// expect: the_network_has_no_layer_of_this_name>
 
 #include "typenet/core/require.hpp"
 #include "typenet/layers/conv2d.hpp"
