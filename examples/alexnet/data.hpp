@@ -3,15 +3,11 @@
 
 #include <string>
 #include <typenet/data/dataset.hpp>
-#include <typenet/data/transforms.hpp>
 #include <vector>
 
 #include "options.hpp"
 
 namespace alexnet {
-
-/// How pixels become network input, in training and in testing.
-inline constexpr typenet::Normalization normalization = typenet::Normalization::symmetric();
 
 /// Reads or draws one split, at most its limit. Without a limit the synthetic set has 10,000 images
 /// to train on and 2,000 to test. Throws typenet::Error.

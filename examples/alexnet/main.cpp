@@ -1,5 +1,6 @@
 // The command line of `alexnet`: options, errors and exit codes.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <new>
 #include <string>
@@ -164,11 +166,16 @@ void add_json(CLI::App& command, std::filesystem::path& json, const char* when) 
 CLI::App* add_train(CLI::App& program, TrainOptions& options) {
     CLI::App* command = program.add_subcommand("train", "Train AlexNet and report its accuracy");
     Recipe& recipe = options.recipe;
+    recipe.name = "pytorch";
     command->footer(
-        "The recipe 'pytorch' is a published report's. The report states SGD, batch 4 and 10\n"
-        "epochs. It does not state the learning rate (0.001), the momentum (0.9) and the\n"
-        "normalisation of inputs (to [-1, 1]): these are of PyTorch's CIFAR-10 tutorial. The\n"
-        "initial weights are drawn as PyTorch does by default.\n\n"
+        "The recipes are a published report's, with CIFAR-10 enlarged to 227x227:\n"
+        "  pytorch  SGD, batch 4, 10 epochs. Not stated, and taken from PyTorch's CIFAR-10\n"
+        "           tutorial: learning rate 0.001, momentum 0.9, inputs in [-1, 1]. Initial\n"
+        "           weights as PyTorch draws them.\n"
+        "  keras    Adam (with Keras's epsilon), batch 64, 15 epochs; the network resizes, pads\n"
+        "           with 'same', drops out after ReLU and ends in a softmax; inputs in [0, 1].\n"
+        "           Not stated: the learning rate. Keras's default of 0.001 leaves this network\n"
+        "           at chance, so it is 0.0001. Initial weights as Keras draws them (glorot).\n\n"
         "Ctrl-C stops after the current step, with the last finished epoch in --out.");
     add_data(*command, options.data);
     command
@@ -177,33 +184,62 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->check(whole_number(1, most_images))
         ->type_name("N");
     command->add_option("--recipe", recipe.name, "Where the defaults below come from")
-        ->check(one_of({"pytorch"}))
-        ->type_name("pytorch")
+        ->check(one_of({"pytorch", "keras"}))
+        ->type_name("pytorch|keras")
         ->capture_default_str();
-    command->add_option("--epochs", options.epochs, "Passes over the training images")
+    command->add_option("--epochs", recipe.epochs, "Passes over the training images")
         ->check(whole_number(1, most_epochs))
-        ->type_name("N")
-        ->capture_default_str();
+        ->type_name("N");
     command->add_option("--batch", recipe.batch, "Images a step")
         ->check(whole_number(1, most_batch))
-        ->type_name("N")
-        ->capture_default_str();
+        ->type_name("N");
     command->add_option("--optimizer", recipe.optimizer, "How the weights are updated")
         ->check(one_of({"sgd", "adam"}))
-        ->type_name("sgd|adam")
-        ->capture_default_str();
+        ->type_name("sgd|adam");
     command->add_option("--lr", recipe.learning_rate, "Learning rate")
         ->check(number([](float x) { return x > 0 && std::isfinite(x); }, "a positive number"))
-        ->type_name("X")
-        ->default_str("0.001");
+        ->type_name("X");
     command->add_option("--momentum", recipe.momentum, "Momentum of sgd")
         ->check(number([](float x) { return x >= 0 && x < 1; }, "a number from 0 on, below 1"))
         ->type_name("X")
         ->default_str("0.9");
     command->add_option("--init", recipe.initialization, "How the initial weights are drawn")
         ->check(one_of({"pytorch", "kaiming", "glorot"}))
-        ->type_name("pytorch|kaiming|glorot")
+        ->type_name("pytorch|kaiming|glorot");
+    command->add_option("--weight-decay", recipe.weight_decay, "L2 penalty, added to the gradients")
+        ->check(number([](float x) { return x >= 0 && std::isfinite(x); }, "a number from 0 on"))
+        ->type_name("X")
+        ->default_str("0");
+    command
+        ->add_option("--schedule", recipe.schedule,
+                     "How the learning rate changes: it falls by --decay after every --decay-every "
+                     "epochs (step); rises for --warm-up epochs, then falls to 0 at the end "
+                     "(cosine); falls by --decay where the test loss has not fallen for more than "
+                     "--patience epochs (plateau)")
+        ->check(one_of({"constant", "step", "cosine", "plateau"}))
+        ->type_name("constant|step|cosine|plateau")
         ->capture_default_str();
+    command->add_option("--decay-every", recipe.decay_every, "Epochs of --schedule step")
+        ->check(whole_number(1, most_epochs))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--decay", recipe.decay, "Factor of --schedule step and plateau")
+        ->check(number([](float x) { return x > 0 && x <= 1; }, "a number above 0, up to 1"))
+        ->type_name("X")
+        ->capture_default_str();
+    command->add_option("--patience", recipe.patience, "Epochs of --schedule plateau")
+        ->check(whole_number(0, most_epochs))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--warm-up", recipe.warm_up, "Epochs of --schedule cosine")
+        ->check(number([](float x) { return x >= 0 && std::isfinite(x); }, "a number from 0 on"))
+        ->type_name("X")
+        ->default_str("0");
+    command
+        ->add_option("--early-stop", recipe.early_stop,
+                     "Stop after so many epochs without a lower test loss")
+        ->check(whole_number(1, most_epochs))
+        ->type_name("N");
     command->add_option("--seed", recipe.seed, "Decides over weights, order and dropout")
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N")
@@ -223,6 +259,33 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->type_name("DIR");
     add_progress(*command, options.progress);
     return command;
+}
+
+/// Takes from the recipe that was named what the command line leaves open.
+void complete(Recipe& recipe, const CLI::App& command) {
+    const Recipe defaults = recipe.name == "keras" ? keras_recipe() : pytorch_recipe();
+    const auto fill = [&](const char* option, auto member) {
+        if (command.count(option) == 0) recipe.*member = defaults.*member;
+    };
+    fill("--epochs", &Recipe::epochs);
+    fill("--batch", &Recipe::batch);
+    fill("--optimizer", &Recipe::optimizer);
+    fill("--lr", &Recipe::learning_rate);
+    fill("--init", &Recipe::initialization);
+}
+
+/// Refuses options that belong to another schedule.
+void require_schedule(const std::string& schedule, const CLI::App& command) {
+    const auto belongs = [&](const char* option, std::initializer_list<const char*> schedules) {
+        if (command.count(option) == 0 || std::ranges::find(schedules, schedule) != schedules.end())
+            return;
+        throw CLI::ValidationError(
+            fmt::format("{}: belongs to --schedule {}", option, fmt::join(schedules, " or ")));
+    };
+    belongs("--decay-every", {"step"});
+    belongs("--decay", {"step", "plateau"});
+    belongs("--patience", {"plateau"});
+    belongs("--warm-up", {"cosine"});
 }
 
 CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
@@ -277,6 +340,8 @@ int run_program(int argc, char** argv) {
     CLI::App* info = add_info(program, info_options);
     try {
         program.parse(argc, argv);
+        complete(train_options.recipe, *train);
+        require_schedule(train_options.recipe.schedule, *train);
         if (train->count("--momentum") > 0 && train_options.recipe.optimizer != "sgd")
             throw CLI::ValidationError("--momentum: belongs to --optimizer sgd");
         require_compatible(train_options.machine);

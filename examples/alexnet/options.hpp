@@ -23,22 +23,50 @@ struct MachineOptions {
     int threads = 0;                ///< of the CPU; 0: one for each processor
 };
 
-/// Options that decide over a run's numbers, those of --recipe pytorch by default.
+/// Options that decide over a run's numbers. What the command line leaves open is the recipe's.
 struct Recipe {
-    std::string name = "pytorch";
-    std::string optimizer = "sgd";
-    float learning_rate = 0.001f;
+    std::string name;
+    std::string optimizer;
+    float learning_rate = 0;
     float momentum = 0.9f;  ///< of sgd
-    std::int64_t batch = 4;
-    std::string initialization = "pytorch";
+    std::int64_t batch = 0;
+    int epochs = 0;
+    std::string initialization;
     std::uint64_t seed = 0;
+    float weight_decay = 0;
+    std::string schedule = "constant";  ///< constant, step, cosine or plateau
+    int decay_every = 5;                ///< of step: epochs
+    double decay = 0.1;                 ///< of step and plateau: factor
+    int patience = 3;                   ///< of plateau: epochs
+    double warm_up = 0;                 ///< of cosine: epochs
+    int early_stop = 0;                 ///< epochs without a lower test loss; 0: never
 };
+
+/// AlexNet from scratch as a published report trains it in PyTorch. The report states SGD, batch
+/// and epochs; the learning rate and the momentum are those of PyTorch's CIFAR-10 tutorial.
+inline Recipe pytorch_recipe() {
+    return {.name = "pytorch",
+            .optimizer = "sgd",
+            .learning_rate = 1e-3f,
+            .batch = 4,
+            .epochs = 10,
+            .initialization = "pytorch"};
+}
+/// The report's Keras model. It states Adam, batch and epochs, not the learning rate: with Keras's
+/// default of 1e-3 this network stays at chance.
+inline Recipe keras_recipe() {
+    return {.name = "keras",
+            .optimizer = "adam",
+            .learning_rate = 1e-4f,
+            .batch = 64,
+            .epochs = 15,
+            .initialization = "glorot"};
+}
 
 struct TrainOptions {
     DataOptions data;
     Recipe recipe;
     MachineOptions machine;
-    int epochs = 10;
     bool progress = true;
     std::filesystem::path out;     ///< empty: the weights are not kept
     std::filesystem::path json;    ///< empty: no report

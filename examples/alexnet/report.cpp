@@ -23,6 +23,7 @@ constexpr struct {
     double EpochResult::*member;
 } epoch_members[] = {
     {"train_loss", &EpochResult::train_loss},
+    {"train_accuracy", &EpochResult::train_accuracy},
     {"test_loss", &EpochResult::test_loss},
     {"test_accuracy", &EpochResult::test_accuracy},
     {"images_per_second", &EpochResult::images_per_second},
@@ -137,6 +138,22 @@ void print_epoch(const EpochResult& result, int epochs) {
         "{:.1f} images/s, {:.1f} s\n",
         result.epoch, epochs, result.train_loss, result.test_loss, result.test_accuracy,
         result.images_per_second, result.seconds);
+    std::fflush(stdout);
+}
+
+void print_keras_epoch(const EpochResult& result, int epochs, std::int64_t batches) {
+    fmt::print(
+        "Epoch {}/{}\n{}/{} - {:.0f}s {:.0f}ms/step - loss: {:.4f} - accuracy: {:.4f} - val_loss: "
+        "{:.4f} - val_accuracy: {:.4f}\n",
+        result.epoch, epochs, batches, batches, result.seconds,
+        1000 * result.seconds / static_cast<double>(batches), result.train_loss,
+        result.train_accuracy / 100, result.test_loss, result.test_accuracy / 100);
+    std::fflush(stdout);
+}
+
+void print_early_stop(int patience, const EpochResult& last) {
+    fmt::print("No lower test loss for {} epoch{}: stopped after epoch {}\n", patience,
+               patience == 1 ? "" : "s", last.epoch);
     std::fflush(stdout);
 }
 

@@ -15,8 +15,9 @@ namespace alexnet {
 
 /// One finished epoch.
 struct EpochResult {
-    std::int64_t epoch = 0;  ///< from 1
-    double train_loss = 0;   ///< mean over the epoch's images, as they were met
+    std::int64_t epoch = 0;     ///< from 1
+    double train_loss = 0;      ///< mean over the epoch's images, as they were met
+    double train_accuracy = 0;  ///< of the same, per cent
     double test_loss = 0;
     double test_accuracy = 0;  ///< per cent
     double images_per_second = 0;
@@ -48,6 +49,10 @@ void print_loss(std::size_t epoch, std::int64_t batches, double mean);
 /// "loss 2.303", for the progress bar.
 std::string loss_note(double loss);
 void print_epoch(const EpochResult& result, int epochs);
+/// The same as Keras prints it.
+void print_keras_epoch(const EpochResult& result, int epochs, std::int64_t batches);
+/// That no epoch of the last `patience` had a lower test loss.
+void print_early_stop(int patience, const EpochResult& last);
 /// The accuracy of each class, the overall accuracy and the confusion matrix.
 void print_test(const TestResult& test, std::span<const std::string> names);
 

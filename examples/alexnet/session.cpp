@@ -13,6 +13,7 @@
 
 #include "data.hpp"
 #include "interrupt.hpp"
+#include "system.hpp"
 
 namespace alexnet {
 
@@ -22,11 +23,12 @@ namespace tn = typenet;
 namespace {
 
 constexpr const char* classes_key = "classes";
+constexpr const char* recipe_key = "recipe";
 constexpr const char* epochs_key = "epochs";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
 
 /// The options that decide over a run's numbers, as the command line has them.
-std::map<std::string, std::string> recipe_of(const TrainOptions& options) {
+std::map<std::string, std::string> deciding_options(const TrainOptions& options) {
     const auto limit = [](std::int64_t value) {
         return value < 0 ? std::string{"none"} : std::to_string(value);
     };
@@ -44,6 +46,15 @@ std::map<std::string, std::string> recipe_of(const TrainOptions& options) {
         {"--limit-test", limit(options.data.limit_test)},
     };
     if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
+    if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
+    if (recipe.schedule != "constant") {
+        entries["--schedule"] = recipe.schedule;
+        entries["--decay-every"] = std::to_string(recipe.decay_every);
+        entries["--decay"] = fmt::format("{}", recipe.decay);
+        entries["--patience"] = std::to_string(recipe.patience);
+        entries["--warm-up"] = fmt::format("{}", recipe.warm_up);
+        if (recipe.schedule == "cosine") entries["--epochs"] = std::to_string(recipe.epochs);
+    }
     return entries;
 }
 
@@ -53,7 +64,7 @@ void resume(Session& session, const TrainOptions& options) {
     const std::string path = session.checkpoint_path.string();
     session.checkpoint = tn::SafetensorsFile::open(path);
     const auto& metadata = session.checkpoint->metadata();
-    for (const auto& [option, value] : recipe_of(options)) {
+    for (const auto& [option, value] : deciding_options(options)) {
         const auto found = metadata.find(option);
         if (found == metadata.end())
             throw tn::FileError(path, "is not a checkpoint of this program: it lacks " + option,
@@ -71,10 +82,11 @@ void resume(Session& session, const TrainOptions& options) {
         throw tn::FileError(path, fmt::format("its list of epochs is damaged: {}", error.what()),
                             "start anew without --resume");
     }
-    if (std::cmp_greater_equal(session.epochs.size(), options.epochs))
-        throw tn::FileError(
-            path, fmt::format("{} of {} epochs are done", session.epochs.size(), options.epochs),
-            "give more --epochs to go on");
+    const int wanted = options.recipe.epochs;
+    if (std::cmp_greater_equal(session.epochs.size(), wanted))
+        throw tn::FileError(path,
+                            fmt::format("{} of {} epochs are done", session.epochs.size(), wanted),
+                            "give more --epochs to go on");
 }
 
 RunFiles files_of(const TrainOptions& options) {
@@ -115,24 +127,32 @@ Session open_session(const TrainOptions& options) {
     return session;
 }
 
-std::map<std::string, std::string> weights_metadata(const std::vector<std::string>& names,
-                                                    std::size_t epochs) {
-    return {{"network", "AlexNet"},
-            {"input", "3x227x227 in [-1, 1]"},
-            {classes_key, fmt::format("{}", fmt::join(names, ","))},
-            {"epoch", std::to_string(epochs)}};
+std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
+                                                    const Session& session) {
+    std::map<std::string, std::string> metadata{
+        {"network", "AlexNet"},
+        {recipe_key, options.recipe.name},
+        {classes_key, fmt::format("{}", fmt::join(session.names, ","))},
+        {"epoch", std::to_string(session.epochs.size())}};
+    with_system(options.recipe.name, [&](auto system) { metadata["input"] = system.input; });
+    return metadata;
+}
+
+std::string recipe_of(const std::map<std::string, std::string>& metadata) {
+    const auto found = metadata.find(recipe_key);
+    return found == metadata.end() ? "pytorch" : found->second;
 }
 
 std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
                                                        const Session& session) {
-    std::map<std::string, std::string> metadata = recipe_of(options);
-    metadata.merge(weights_metadata(session.names, session.epochs.size()));
+    std::map<std::string, std::string> metadata = deciding_options(options);
+    metadata.merge(weights_metadata(options, session));
     metadata[epochs_key] = to_json(session.epochs);
     return metadata;
 }
 
 std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options) {
-    return fmt::format("{} {}/{}", task, epoch, options.epochs);
+    return fmt::format("{} {}/{}", task, epoch, options.recipe.epochs);
 }
 
 void stop_run(const TrainOptions& options, const Session& session) {
@@ -144,7 +164,7 @@ void stop_run(const TrainOptions& options, const Session& session) {
         kept = fmt::format("epoch {0} is in {1}; go on with --resume {1}", done,
                            session.files.folder.string());
     throw Interrupted(
-        fmt::format("interrupted in epoch {} of {}: {}", done + 1, options.epochs, kept));
+        fmt::format("interrupted in epoch {} of {}: {}", done + 1, options.recipe.epochs, kept));
 }
 
 void require_finite(double loss, const char* which, std::size_t epoch,
@@ -154,6 +174,22 @@ void require_finite(double loss, const char* which, std::size_t epoch,
             fmt::format("the {} loss is not finite in epoch {}: the training diverges; use a lower "
                         "--lr than {} or another --init",
                         which, epoch, options.recipe.learning_rate));
+}
+
+void refuse_to_go_on(const TrainOptions& options, const EpochResult& last) {
+    throw tn::Error(fmt::format(
+        "{}: the run stopped early after epoch {}; give a greater --early-stop than {}, or none, "
+        "to go on",
+        options.resume.string(), last.epoch, options.recipe.early_stop));
+}
+
+void warn_of_chance(const TrainOptions& options, std::int64_t images) {
+    const Recipe& recipe = options.recipe;
+    fmt::print(stderr,
+               "alexnet: warning: after {} images the loss is still that of guessing: the network "
+               "does not learn; try a lower --lr than {}{}\n",
+               images, recipe.learning_rate,
+               recipe.initialization == "kaiming" ? "" : ", or --init kaiming");
 }
 
 void require_classes(const std::map<std::string, std::string>& metadata,

@@ -44,10 +44,13 @@ Session open_session(const TrainOptions& options);
 void require_writable(const std::filesystem::path& path);
 
 /// What weights files and checkpoints say about themselves.
-std::map<std::string, std::string> weights_metadata(const std::vector<std::string>& names,
-                                                    std::size_t epochs);
+std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
+                                                    const Session& session);
 std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
                                                        const Session& session);
+
+/// The recipe that weights were trained by, as they say; those that say nothing: "pytorch".
+std::string recipe_of(const std::map<std::string, std::string>& metadata);
 
 /// "epoch 3/10"
 std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options);
@@ -57,6 +60,12 @@ std::string numbered(const char* task, std::size_t epoch, const TrainOptions& op
 
 /// Throws typenet::Error where the training diverges.
 void require_finite(double loss, const char* which, std::size_t epoch, const TrainOptions& options);
+
+/// Throws typenet::Error: a resumed run has stopped early after this epoch.
+[[noreturn]] void refuse_to_go_on(const TrainOptions& options, const EpochResult& last);
+
+/// Says on stderr that a network does not learn, and what to try. `images` are those it has seen.
+void warn_of_chance(const TrainOptions& options, std::int64_t images);
 
 /// Throws typenet::FileError where weights say that they tell other classes apart.
 void require_classes(const std::map<std::string, std::string>& metadata,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,16 +23,26 @@ inline typenet::Batch test_batch(const typenet::Dataset& test) {
     return {std::min<std::int64_t>(64, test.size())};
 }
 
+/// Makes logits of a network's outputs where these are probabilities: their logarithms, whose
+/// softmax they are. Below 1e-7 they count as that, as in Keras's loss.
+template <class Net>
+void make_logits(std::span<float> outputs) {
+    if constexpr (Net::layers[Net::layer_count - 1].kind == typenet::LayerKind::softmax)
+        for (float& value : outputs) value = std::log(std::max(value, 1e-7f));
+}
+
 /// Predicts every image of `test`. `predictor` takes test_batch() images.
 template <class Predictor>
-TestResult run_test(Predictor& predictor, const typenet::Dataset& test, Progress& progress,
-                    const std::string& task) {
-    constexpr auto classes = static_cast<std::size_t>(Predictor::Net::output_shape.size());
+TestResult run_test(Predictor& predictor, const typenet::Normalization& normalization,
+                    const typenet::Dataset& test, Progress& progress, const std::string& task) {
+    using Net = typename Predictor::Net;
+    constexpr auto classes = static_cast<std::size_t>(Net::output_shape.size());
     TestResult result{typenet::ConfusionMatrix{static_cast<int>(classes)}};
     const typenet::Loader loader{test, {.batch = test_batch(test).size, .shuffle = false}};
     progress.begin(task, test.size());
     for (const typenet::ImageBatch& images : loader.epoch(0)) {
-        const std::vector<float> logits = predictor(images, normalization);
+        std::vector<float> logits = predictor(images, normalization);
+        make_logits<Net>(logits);
         result.loss += typenet::CrossEntropy{}(logits, images.labels, {}).sum;
         for (std::size_t i = 0; i < images.labels.size(); ++i)
             result.confusion.add(images.labels[i],

@@ -65,7 +65,7 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
     REQUIRE(report.epochs.size() == 2);
     for (std::size_t e = 0; e < 2; ++e) {
         const auto& epoch = report.epochs[e];
-        CHECK(epoch.size() == 6);
+        CHECK(epoch.size() == 7);
         CHECK(epoch.at("epoch") == static_cast<double>(e + 1));
         CHECK_THAT(epoch.at("train_loss"), WithinAbs(std::log(10.0), 0.5));
         CHECK_THAT(epoch.at("test_loss"), WithinAbs(std::log(10.0), 0.5));
@@ -238,6 +238,64 @@ TEST_CASE("CIFAR-10's own files are trained on, with Adam, under the names of th
     CHECK(report.per_class.at("plane") == 100);
     CHECK(std::isnan(report.per_class.at("truck")));
     CHECK(names_in(folder.path()) == "a.json data");
+}
+
+TEST_CASE("a run stops early, and does not go on unless told to") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Arguments still{"train", "--data", "synthetic", "--limit-train", "4",     "--limit-test",
+                          "10",    "--lr",   "1e-30",     "--schedule",    "cosine"};
+    const auto with = [&](const Arguments& more) {
+        Arguments arguments = still;
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run(arguments);
+    };
+    const Finished stopped = with({"--epochs", "9", "--early-stop", "1", "--out", out});
+    INFO(stopped.err);
+    REQUIRE(stopped.code == 0);
+    CHECK_THAT(stopped.out, ContainsText("No lower test loss for 1 epoch: stopped after epoch 2"));
+    CHECK(stopped.out.find("Epoch 3") == std::string::npos);
+    CHECK(stopped.out.find("Accuracy of the network") != std::string::npos);
+
+    const Finished refused = with({"--epochs", "9", "--early-stop", "1", "--resume", out});
+    CHECK(refused.code == 1);
+    CHECK_THAT(refused.err, ContainsText("stopped early after epoch 2"));
+    const Finished other = with({"--epochs", "8", "--resume", out});
+    CHECK(other.code == 1);
+    CHECK_THAT(other.err, ContainsText("was written with --epochs 9, not --epochs 8"));
+}
+
+TEST_CASE("the Keras recipe trains a network of its own, which eval recognises") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Finished finished =
+        run({"train", "--recipe", "keras", "--data", "synthetic", "--limit-train", "12",
+             "--limit-test", "10", "--epochs", "1", "--batch", "5", "--out", out, "--json",
+             (folder / "a.json").string()});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK_THAT(finished.out,
+               ContainsText("Recipe keras: adam, learning rate 1e-04, batch 5, glorot"));
+    CHECK(std::regex_search(
+        finished.out, std::regex{"\nEpoch 1/1\n3/3 - \\d+s \\d+ms/step - loss: \\d\\.\\d{4} - "
+                                 "accuracy: [01]\\.\\d{4} - val_loss: \\d\\.\\d{4} - "
+                                 "val_accuracy: [01]\\.\\d{4}\n"}));
+    const Report report = read_report(folder / "a.json");
+    CHECK_THAT(report.epochs.at(0).at("test_loss"), WithinAbs(std::log(10.0), 0.5));
+
+    const fs::path weights = folder / "out/weights.safetensors";
+    const auto file = typenet::SafetensorsFile::open(weights);
+    REQUIRE(file.find("conv2d_4.weight") != nullptr);
+    CHECK(file.find("conv2d_4.weight")->shape == std::vector<std::int64_t>{256, 384, 3, 3});
+    const Finished tested = run({"eval", "--data", "synthetic", "--limit-test", "10", "--weights",
+                                 weights.string(), "--json", (folder / "b.json").string()});
+    REQUIRE(tested.code == 0);
+    CHECK(read_report(folder / "b.json").test_loss == report.epochs.at(0).at("test_loss"));
+
+    const Finished other = run(
+        {"train", "--data", "synthetic", "--limit-train", "12", "--epochs", "2", "--resume", out});
+    CHECK(other.code == 1);
+    CHECK_THAT(other.err, ContainsText("was written with --"));
 }
 
 TEST_CASE("the GPU trains, in each precision, and the CPU tests what it has learnt") {

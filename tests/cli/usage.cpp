@@ -62,9 +62,9 @@ TEST_CASE("help says what there is, for each command") {
     const std::string train = help({"train", "--help"});
     for (const char* word : {"--data",
                              "--recipe",
-                             "--epochs N=10",
-                             "--batch N=4",
-                             "--lr X=0.001",
+                             "--epochs N",
+                             "--batch N",
+                             "--lr X",
                              "--momentum X=0.9",
                              "--optimizer",
                              "--init",
@@ -78,8 +78,12 @@ TEST_CASE("help says what there is, for each command") {
                              "--json",
                              "--resume",
                              "--no-progress",
-                             "The report states SGD, batch 4 and 10",
-                             "It does not state the learning rate"})
+                             "--schedule constant|step|cosine|plateau=constant",
+                             "--weight-decay",
+                             "--early-stop",
+                             "pytorch  SGD, batch 4, 10 epochs. Not stated",
+                             "keras    Adam (with Keras's epsilon), batch 64, 15 epochs",
+                             "Keras's default of 0.001 leaves this network"})
         CHECK_THAT(train, ContainsText(word));
     const std::string eval = help({"eval", "--help"});
     for (const char* word :
@@ -135,7 +139,14 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--optimizer", "rms"}, "--optimizer: 'rms' given; use sgd or adam"},
         {{"--optimizer", "adam", "--momentum", "0.9"}, "--momentum: belongs to --optimizer sgd"},
         {{"--init", "zero"}, "--init: 'zero' given; use pytorch or kaiming or glorot"},
-        {{"--recipe", "keras"}, "--recipe: 'keras' given; use pytorch"},
+        {{"--recipe", "caffe"}, "--recipe: 'caffe' given; use pytorch or keras"},
+        {{"--recipe", "keras", "--momentum", "0.9"}, "--momentum: belongs to --optimizer sgd"},
+        {{"--schedule", "linear"}, "--schedule: 'linear' given; use constant or step or cosine"},
+        {{"--warm-up", "1"}, "--warm-up: belongs to --schedule cosine"},
+        {{"--schedule", "cosine", "--decay", "0.5"}, "--decay: belongs to --schedule step or plat"},
+        {{"--schedule", "step", "--decay", "0"}, "--decay: '0' given; use a number above 0"},
+        {{"--weight-decay", "-1"}, "--weight-decay: '-1' given; use a number from 0 on"},
+        {{"--early-stop", "0"}, "--early-stop: '0' given; use a whole number from 1"},
         {{"--device", "gpu"}, "--device: 'gpu' given; use auto or cpu or cuda"},
         {{"--device", "cuda", "--precision", "f16"}, "--precision: 'f16' given; use f32 or tf32"},
         {{"--device", "cpu", "--precision", "bf16"}, "--precision: bf16 needs --device cuda; '"},

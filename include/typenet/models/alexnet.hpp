@@ -1,4 +1,4 @@
-// AlexNet for 227x227 images and ten classes.
+// AlexNet for 227x227 images and ten classes, as two frameworks have it.
 #pragma once
 
 #include "typenet/core/network.hpp"
@@ -10,6 +10,8 @@
 #include "typenet/layers/max_pool2d.hpp"
 #include "typenet/layers/named.hpp"
 #include "typenet/layers/relu.hpp"
+#include "typenet/layers/resize.hpp"
+#include "typenet/layers/softmax.hpp"
 
 namespace typenet::models {
 
@@ -35,5 +37,25 @@ using AlexNet = BasicAlexNet<10>;
 static_assert(AlexNet::parameter_count == 58'322'314);
 static_assert(AlexNet::output_shape == Shape{10});
 static_assert(AlexNet::macs == 1'131'201'056);
+
+/// The same network after the report's Keras model: it takes images of 32x32 and resizes them
+/// itself, pads with 'same' from the second convolution on, drops out after ReLU and ends in
+/// probabilities. Parameters carry the names that Keras gives.
+template <int classes = 10>
+using BasicKerasAlexNet = Network<
+    Input<3, 32, 32>, Resize<227, 227>,                                                         //
+    Named<"conv2d", Conv2d<96, Kernel<11>, Stride<4>>>, Relu, MaxPool2d<Kernel<3>, Stride<2>>,  //
+    Named<"conv2d_1", Conv2d<256, Kernel<5>, Same>>, Relu, MaxPool2d<Kernel<3>, Stride<2>>,
+    Named<"conv2d_2", Conv2d<384, Kernel<3>, Same>>, Relu,
+    Named<"conv2d_3", Conv2d<384, Kernel<3>, Same>>, Relu,
+    Named<"conv2d_4", Conv2d<256, Kernel<3>, Same>>, Relu, MaxPool2d<Kernel<3>, Stride<2>>, Flatten,
+    Expect<9216>,                                   //
+    Named<"dense", Linear<4096>>, Relu, Dropout<>,  //
+    Named<"dense_1", Linear<4096>>, Relu, Dropout<>, Named<"dense_2", Linear<classes>>, Softmax>;
+
+using KerasAlexNet = BasicKerasAlexNet<10>;
+
+static_assert(KerasAlexNet::parameter_count == 58'322'314);
+static_assert(KerasAlexNet::output_shape == Shape{10});
 
 }  // namespace typenet::models
