@@ -4,6 +4,7 @@
 #include "typenet/backends/cpu/cpu.hpp"
 #include "typenet/core.hpp"
 #include "typenet/core/names.hpp"
+#include "typenet/data/augment.hpp"
 #include "typenet/data/cifar10.hpp"
 #include "typenet/data/dataset.hpp"
 #include "typenet/data/loader.hpp"
@@ -19,4 +20,5 @@
 #include "typenet/training/optimizers.hpp"
 #include "typenet/training/predictor.hpp"
 #include "typenet/training/rules.hpp"
+#include "typenet/training/schedules.hpp"
 #include "typenet/training/trainer.hpp"

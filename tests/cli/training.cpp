@@ -275,7 +275,7 @@ TEST_CASE("the Keras recipe trains a network of its own, which eval recognises")
     INFO(finished.err);
     REQUIRE(finished.code == 0);
     CHECK_THAT(finished.out,
-               ContainsText("Recipe keras: adam, learning rate 1e-04, batch 5, glorot"));
+               ContainsText("Recipe keras: adam, learning rate 0.0001, batch 5, glorot"));
     CHECK(std::regex_search(
         finished.out, std::regex{"\nEpoch 1/1\n3/3 - \\d+s \\d+ms/step - loss: \\d\\.\\d{4} - "
                                  "accuracy: [01]\\.\\d{4} - val_loss: \\d\\.\\d{4} - "
