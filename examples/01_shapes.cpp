@@ -37,6 +37,9 @@ using Cpu = tn::Cpu<float>;
 static_assert(tn::memory_plan<Net, Cpu, tn::Training<tn::Adam>>(64).total < tn::MiB(16));
 static_assert(tn::memory_plan<Net, Cpu, tn::Predicting>(1).total < tn::MiB(1));
 
+// The same as a budget: where the plan is over it, the error says which layer takes the most.
+static_assert(tn::require_budget<Net, Cpu, tn::Training<tn::Adam>, 64, tn::MiB(16)>());
+
 // A network small enough runs inside the compiler, on the reference backend: exclusive or.
 using Xor = tn::Network<tn::Input<2>, tn::Linear<2>, tn::Relu, tn::Linear<1>>;
 constexpr std::array<double, Xor::parameter_count> parameters{

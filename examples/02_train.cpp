@@ -7,6 +7,7 @@
 #include <vector>
 
 namespace tn = typenet;
+using namespace tn::literals;
 
 using Net = tn::Network<tn::Input<3, 32, 32>,  // channels, height, width
                         tn::Conv2d<16, tn::Kernel<3>, tn::Padding<1>>, tn::Relu,
@@ -20,6 +21,7 @@ using Net = tn::Network<tn::Input<3, 32, 32>,  // channels, height, width
                         tn::Named<"decision", tn::Linear<10>>>;
 static_assert(Net::parameter_count == 89'834);
 static_assert(Net::output_shape == tn::Shape{10});
+static_assert(tn::require_data<Net, tn::SyntheticShapes>());
 
 constexpr tn::Normalization normalization = tn::Normalization::symmetric();  // bytes to [-1, 1]
 
@@ -60,7 +62,7 @@ int main() try {
     tn::save(model, "shapes.safetensors");
     tn::Model<Net> copy{tn::Seed{2}};
     tn::load(copy, "shapes.safetensors");
-    const std::vector<float> weights = copy.get("decision.weight");  // [10, 64]
+    const std::vector<float> weights = copy["decision.weight"_name].get();  // [10, 64]
 
     // Predicting takes no training memory. One image, as floats in [-1, 1]:
     std::vector<float> image(static_cast<std::size_t>(Net::input_shape.size()));

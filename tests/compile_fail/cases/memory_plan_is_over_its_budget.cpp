@@ -2,6 +2,7 @@
 // expect: , named<'f', 'c', '1'>>, planned_MiB<
 // expect: >, allowed_MiB<300>,
 // expect: the_memory_plan_is_over_its_budget_and_this_layer_takes_the_most>
+// lines, g++: 24
 
 #include "typenet/core.hpp"
 #include "typenet/models/alexnet.hpp"
