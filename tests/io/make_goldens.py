@@ -84,6 +84,8 @@ def main():
                 "history": [1, -2, 300, 70000], "state_dict": state,
                 "optimizer": optimizer.state_dict()}, GOLDENS / "checkpoint.pth")
 
+    torch.save({"layer.weight": ramp(2, 4).t().contiguous().t(), "layer.bias": ramp(2)}, GOLDENS / "linear.pth")
+
     # What is refused.
     torch.save(torch.nn.Linear(2, 2), GOLDENS / "module.pth")
     torch.save(small, GOLDENS / "legacy.pth", _use_new_zipfile_serialization=False)

@@ -522,3 +522,26 @@ TEST_CASE("integers of every length have their signs") {
     CHECK_THAT(offset_of("\x8A\x01\xFF"), ContainsText("something else than a whole number"));
     CHECK(offset_of("\x8A\x00"s) == "no error");
 }
+
+TEST_CASE("halves and their like become the floats that they are") {
+    using typenet::detail::bfloat16_to_float;
+    using typenet::detail::half_to_float;
+    CHECK(half_to_float(0x3C00) == 1);
+    CHECK(half_to_float(0xC100) == -2.5f);
+    CHECK(half_to_float(0x7BFF) == 65504);
+    CHECK(half_to_float(0x0001) == 0x1p-24f);
+    CHECK(half_to_float(0x83FF) == -0x1.FF8p-15f);
+    CHECK(half_to_float(0x0400) == 0x1p-14f);
+    CHECK(half_to_float(0x7C00) == std::numeric_limits<float>::infinity());
+    CHECK(half_to_float(0xFC00) == -std::numeric_limits<float>::infinity());
+    CHECK(half_to_float(0x7C01) != half_to_float(0x7C01));
+    CHECK(1 / half_to_float(0x8000) == -std::numeric_limits<float>::infinity());
+    CHECK(bfloat16_to_float(0x4049) == 3.140625f);
+    CHECK(bfloat16_to_float(0xFF80) == -std::numeric_limits<float>::infinity());
+    const PthFile views = PthFile::open(goldens / "views.pth");
+    for (const char* name : {"float32", "float64", "float16", "bfloat16"}) {
+        const typenet::FloatValues values(*views.find(name));
+        CHECK(std::ranges::equal(values.get(), std::vector<float>{-1, -0.75f, -0.5f, -0.25f, 0}));
+    }
+    CHECK_THROWS_WITH(typenet::FloatValues(*views.find("int64")), ContainsText("holds I64"));
+}

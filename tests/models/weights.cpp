@@ -145,6 +145,48 @@ TEST_CASE("weights come back bit by bit under PyTorch's names and shapes") {
     CHECK(same(bits_of(other), bits_of(model)));
 }
 
+TEST_CASE("weights of other precisions become floats") {
+    const TemporaryFolder folder;
+    const fs::path path = folder / "weights.safetensors";
+    const Model<Net> model{Seed{1}, Initialization::pytorch, Threads{1}};
+    save(model, path);
+    Editable file{path};
+    const std::vector<double> doubles{0.1, -2, 3.5, 4, 1e-60};
+    file["7.bias"].dtype = Dtype::F64;
+    file["7.bias"].bytes = std::as_bytes(std::span(doubles));
+    const std::vector<std::uint16_t> halves(24, 0xC100);
+    file["fc1.bias"].dtype = Dtype::F16;
+    file["fc1.bias"].bytes = std::as_bytes(std::span(halves));
+    const std::vector<std::uint16_t> bfloats(20, 0x4049);
+    file["cn1.bias"].dtype = Dtype::BF16;
+    file["cn1.bias"].bytes = std::as_bytes(std::span(bfloats));
+    file.write(path);
+
+    Model<Net> other{Seed{2}, Initialization::pytorch, Threads{1}};
+    load(other, path);
+    CHECK(other.get("7.bias") == std::vector<float>{0.1f, -2, 3.5f, 4, 0});
+    CHECK(other.get("fc1.bias") == std::vector<float>(24, -2.5f));
+    CHECK(other.get("cn1.bias") == std::vector<float>(20, 3.140625f));
+    CHECK(other.get("cn1.weight") == model.get("cn1.weight"));
+}
+
+TEST_CASE("a file of PyTorch is loaded like any other") {
+    // Made by tests/io/make_goldens.py: a convolution, a batch normalisation, a linear layer.
+    using Linears = Network<Input<4>, Named<"fc", Linear<2>>>;
+    Model<Linears> model{Seed{1}, Initialization::pytorch, Threads{1}};
+    const fs::path golden = fs::path(TYPENET_TESTS_FOLDER) / "io/goldens/state.pth";
+    const std::vector<float> before = model.get("fc.weight");
+    CHECK_THROWS_WITH(load(model, golden), ContainsText("tensor \"conv.weight\" is unexpected"));
+    CHECK(model.get("fc.weight") == before);
+
+    using Whole = Network<Input<1, 2, 2>, Flatten, Named<"layer", Linear<2>>>;
+    Model<Whole> whole{Seed{1}, Initialization::pytorch, Threads{1}};
+    load(whole, fs::path(TYPENET_TESTS_FOLDER) / "io/goldens/linear.pth");
+    CHECK(whole.get("layer.weight") == std::vector<float>{-1, -0.75f, -0.5f, -0.25f,  //
+                                                          0, 0.25f, 0.5f, 0.75f});
+    CHECK(whole.get("layer.bias") == std::vector<float>{-1, -0.75f});
+}
+
 TEST_CASE("weights that do not fit are refused and the model stays as it was") {
     const TemporaryFolder folder;
     const fs::path path = folder / "weights.safetensors";
@@ -185,6 +227,13 @@ TEST_CASE("weights that do not fit are refused and the model stays as it was") {
         file["7.bias"].dtype = Dtype::I32;
         file.write(path);
         CHECK_THAT(refusal(), ContainsText("tensor \"7.bias\" holds I32 where F32 is wanted"));
+    }
+    SECTION("a number that only a double can hold") {
+        const std::vector<double> values{0, 1, 1e300, 3, 4};
+        file["7.bias"].dtype = Dtype::F64;
+        file["7.bias"].bytes = std::as_bytes(std::span(values));
+        file.write(path);
+        CHECK_THAT(refusal(), ContainsText("tensor \"7.bias\" has the value inf at index 2"));
     }
     SECTION("values that are not finite") {
         for (const float bad :

@@ -56,7 +56,7 @@ inline bool looks_like_onnx(std::string_view start) {
 /// `start` holds telling_bytes of them, or the whole file.
 inline void refuse_foreign(std::span<const std::byte> start, std::string_view origin) {
     const std::string_view text(reinterpret_cast<const char*>(start.data()),
-                                std::min(start.size(), telling_bytes));
+                                (std::min)(start.size(), telling_bytes));
     const auto refuse = [&](std::string_view name, std::string_view remedy) {
         throw FileError(std::string(origin), "is " + std::string(name) + ", which is not read here",
                         std::string(remedy));

@@ -37,7 +37,7 @@ public:
     /// objects other than dictionaries of dense tensors, or with tensors that reach beyond their
     /// storage.
     static PthFile open(const std::filesystem::path& path) {
-        detail::FileReader file(path, "name a .pth file");
+        FileReader file(path, "name a .pth file");
         const std::shared_ptr<const std::byte[]> data = file.read_rest();
         return PthFile(data, {data.get(), static_cast<std::size_t>(file.size())}, path.string());
     }

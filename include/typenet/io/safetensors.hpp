@@ -237,10 +237,10 @@ public:
     /// Reads the whole file, which may change or vanish afterwards. Throws SafetensorsError where
     /// it is not what it should be and FileError where it cannot be read.
     static SafetensorsFile open(const std::filesystem::path& path) {
-        detail::FileReader file(path, "name a safetensors file");
+        FileReader file(path, "name a safetensors file");
         const std::string origin = path.string();
         std::array<std::byte, 8> start;
-        const std::span known(start.data(), std::min<std::uint64_t>(file.size(), start.size()));
+        const std::span known(start.data(), (std::min<std::uint64_t>)(file.size(), start.size()));
         file.read(known);
         const std::uint64_t length = detail::SafetensorsHeader::length(known, file.size(), origin);
         std::string text(length, '\0');
@@ -256,7 +256,7 @@ public:
         const auto file = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
         const std::span<const std::byte> all(*file);
         const std::uint64_t length = detail::SafetensorsHeader::length(
-            all.first(std::min<std::size_t>(all.size(), 8)), all.size(), origin);
+            all.first((std::min<std::size_t>)(all.size(), 8)), all.size(), origin);
         const std::string_view text(reinterpret_cast<const char*>(all.data()) + 8, length);
         const std::span<const std::byte> data = all.subspan(8 + length);
         return SafetensorsFile(detail::SafetensorsHeader(text, data.size(), origin), file, data);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -83,7 +84,7 @@ constexpr const DtypeInfo& dtype_info(Dtype dtype) {
 
 /// a * b for a, b >= 0; nothing where it exceeds 2^63 - 1.
 constexpr std::optional<std::int64_t> checked_product(std::int64_t a, std::int64_t b) {
-    if (b != 0 && a > std::numeric_limits<std::int64_t>::max() / b) return std::nullopt;
+    if (b != 0 && a > (std::numeric_limits<std::int64_t>::max)() / b) return std::nullopt;
     return a * b;
 }
 
@@ -103,7 +104,7 @@ constexpr std::optional<std::int64_t> element_count(std::span<const std::int64_t
 inline std::string shape_text(std::span<const std::int64_t> shape) {
     constexpr std::size_t limit = 8;
     std::string text = "[";
-    for (std::size_t i = 0; i < std::min(shape.size(), limit); ++i)
+    for (std::size_t i = 0; i < (std::min)(shape.size(), limit); ++i)
         text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
     return text + (shape.size() > limit ? ", ...]" : "]");
 }
@@ -157,6 +158,66 @@ struct TensorView {
 
 namespace detail {
 
+/// The number that 16 bits are as an IEEE 754 half.
+constexpr float half_to_float(std::uint16_t bits) {
+    const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
+    const std::uint32_t exponent = bits >> 10 & 31;
+    const std::uint32_t fraction = bits & 1023;
+    if (exponent == 0) {
+        const float magnitude = static_cast<float>(fraction) / (1 << 24);
+        return sign ? -magnitude : magnitude;
+    }
+    const std::uint32_t widened = exponent == 31 ? 255 : exponent + 127 - 15;
+    return std::bit_cast<float>(sign | widened << 23 | fraction << 13);
+}
+constexpr float bfloat16_to_float(std::uint16_t bits) {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
+}  // namespace detail
+
+/// The elements of a tensor of floating-point numbers: a view of F32, and a copy in floats of F64
+/// (rounded), F16 and BF16. Throws Error for other types, as TensorView::floats.
+class FloatValues {
+public:
+    explicit FloatValues(const TensorView& tensor) {
+        if (tensor.dtype == Dtype::F64)
+            convert<double>(tensor, [](double value) { return static_cast<float>(value); });
+        else if (tensor.dtype == Dtype::F16)
+            convert<std::uint16_t>(tensor, detail::half_to_float);
+        else if (tensor.dtype == Dtype::BF16)
+            convert<std::uint16_t>(tensor, detail::bfloat16_to_float);
+        else
+            values_ = tensor.floats();
+    }
+    FloatValues(const FloatValues&) = delete;
+    FloatValues& operator=(const FloatValues&) = delete;
+
+    static bool can_hold(Dtype dtype) {
+        return dtype == Dtype::F32 || dtype == Dtype::F64 || dtype == Dtype::F16 ||
+               dtype == Dtype::BF16;
+    }
+
+    std::span<const float> get() const { return values_; }
+
+private:
+    template <class T, class ToFloat>
+    void convert(const TensorView& tensor, const ToFloat& to_float) {
+        converted_.resize(tensor.bytes.size() / sizeof(T));
+        for (std::size_t i = 0; i < converted_.size(); ++i) {
+            T value;
+            std::memcpy(&value, tensor.bytes.data() + i * sizeof(T), sizeof(T));
+            converted_[i] = to_float(value);
+        }
+        values_ = converted_;
+    }
+
+    std::vector<float> converted_;
+    std::span<const float> values_;
+};
+
+namespace detail {
+
 /// Fills `bytes` from `descriptor`.
 inline void read_all(int descriptor, std::span<std::byte> bytes,
                      const std::filesystem::path& path) {
@@ -171,17 +232,19 @@ inline void read_all(int descriptor, std::span<std::byte> bytes,
     }
 }
 
+}  // namespace detail
+
 /// A regular file, read from front to back. Throws FileError.
 class FileReader {
 public:
     /// `remedy` says what to name where `path` is no regular file.
     FileReader(const std::filesystem::path& path, const std::string& remedy)
-        : path_(path), file_(uninterrupted([&] {
+        : path_(path), file_(detail::uninterrupted([&] {
               return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
           })) {
         struct ::stat status {};
         if (file_.get() < 0 || ::fstat(file_.get(), &status) != 0)
-            throw_file_error(path, "cannot be opened", errno);
+            detail::throw_file_error(path, "cannot be opened", errno);
         if (!S_ISREG(status.st_mode))
             throw FileError(path.string(),
                             S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file",
@@ -192,7 +255,7 @@ public:
     std::uint64_t size() const { return size_; }  ///< of the whole file, in bytes
 
     void read(std::span<std::byte> bytes) {
-        read_all(file_.get(), bytes, path_);
+        detail::read_all(file_.get(), bytes, path_);
         done_ += bytes.size();
     }
 
@@ -210,12 +273,10 @@ public:
 
 private:
     std::filesystem::path path_;
-    Descriptor file_;
+    detail::Descriptor file_;
     std::uint64_t size_ = 0;
     std::uint64_t done_ = 0;
 };
-
-}  // namespace detail
 
 /// The tensors and metadata of one file, checked and in memory. It shares that memory with its
 /// copies: the views live as long as one of them.

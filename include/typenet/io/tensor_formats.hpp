@@ -18,9 +18,9 @@ namespace typenet {
 /// Reads a safetensors or a .pth file, told by its first bytes and not by its name. Throws
 /// FileError; where it is of another known format, with the way out.
 inline TensorFile open_tensors(const std::filesystem::path& path) {
-    detail::FileReader file(path, "name a safetensors or .pth file");
+    FileReader file(path, "name a safetensors or .pth file");
     std::array<std::byte, detail::telling_bytes> bytes{};
-    const std::span start(bytes.data(), std::min<std::size_t>(bytes.size(), file.size()));
+    const std::span start(bytes.data(), (std::min<std::size_t>)(bytes.size(), file.size()));
     file.read(start);
     detail::refuse_foreign(start, path.string());
     const std::string_view text(reinterpret_cast<const char*>(start.data()), start.size());

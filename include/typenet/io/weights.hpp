@@ -19,6 +19,7 @@
 
 #include "typenet/core/error.hpp"
 #include "typenet/io/safetensors.hpp"
+#include "typenet/io/tensor_formats.hpp"
 #include "typenet/training/model.hpp"
 
 namespace typenet {
@@ -66,7 +67,7 @@ void write_states(const std::filesystem::path& path, std::span<const NamedState>
 
 /// Throws FileError unless `file` holds exactly these tensors, as finite floats of their shapes.
 /// `whole` says what the file should be: "the weights of this network".
-inline void require_states(const SafetensorsFile& file, const std::filesystem::path& path,
+inline void require_states(const TensorFile& file, const std::filesystem::path& path,
                            std::span<const NamedState> states, const std::string& whole) {
     const auto fail = [&](const std::string& tensor, const std::string& problem,
                           const std::string& remedy) {
@@ -81,11 +82,12 @@ inline void require_states(const SafetensorsFile& file, const std::filesystem::p
                  "has the shape " + shape_text(tensor->shape) + " where the network has " +
                      shape_text(state.parameter->shape),
                  other_file);
-        if (tensor->dtype != Dtype::F32)
+        if (!FloatValues::can_hold(tensor->dtype))
             fail(state.name,
                  "holds " + std::string(to_string(tensor->dtype)) + " where F32 is wanted",
                  "convert it to F32");
-        const std::span<const float> values = tensor->floats();
+        const FloatValues floats(*tensor);
+        const std::span<const float> values = floats.get();
         const auto bad =
             std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
         if (bad != values.end())
@@ -112,16 +114,23 @@ void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
         [&](const detail::NamedState& state) { return model.get(state.parameter->name); });
 }
 
-/// Replaces a model's parameters by those of a file and returns the file's metadata. All or
-/// nothing: throws FileError, with the model as it was, where the file cannot be read or a tensor
-/// is missing, unexpected, of another shape or type than F32, or not finite.
+/// Replaces a model's parameters by those of `file`, read from `path`. F64, F16 and BF16 become
+/// floats. All or nothing: throws FileError, with the model as it was, where a tensor is missing,
+/// unexpected, of another shape, not of floating-point numbers, or not finite as floats.
 template <class Net, class Backend>
-Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
-    const SafetensorsFile file = SafetensorsFile::open(path);
+void load(Model<Net, Backend>& model, const TensorFile& file, const std::filesystem::path& path) {
     const auto states = detail::named_states(model.parameters(), 0);
     detail::require_states(file, path, states, "the weights of this network");
     for (const detail::NamedState& state : states)
-        model.set(state.name, file.find(state.name)->floats());
+        model.set(state.name, FloatValues(*file.find(state.name)).get());
+}
+
+/// The same of a safetensors or .pth file; returns its metadata. Throws FileError also where the
+/// file cannot be read.
+template <class Net, class Backend>
+Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
+    const TensorFile file = open_tensors(path);
+    load(model, file, path);
     return file.metadata();
 }
 
@@ -147,7 +156,7 @@ void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
 /// Brings a model and its trainer to where `file`, a checkpoint read from `path`, was written. All
 /// or nothing, and the same refusals, as `load`.
 template <class Net, class Backend, class Trainer>
-void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const SafetensorsFile& file,
+void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorFile& file,
                      const std::filesystem::path& path) {
     constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
     const auto states = detail::named_states(model.parameters(), slots);
@@ -164,11 +173,11 @@ void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const Safeten
                         "its metadata do not say after how many steps it was written",
                         "name a checkpoint");
     for (const detail::NamedState& state : states) {
-        const std::span<const float> values = file.find(state.name)->floats();
+        const FloatValues values(*file.find(state.name));
         if (state.slot < 0)
-            model.set(state.parameter->name, values);
+            model.set(state.parameter->name, values.get());
         else
-            trainer.set_state(state.parameter->name, state.slot, values);
+            trainer.set_state(state.parameter->name, state.slot, values.get());
     }
     trainer.set_steps(steps);
 }

@@ -1,0 +1,35 @@
+// The tensors of parameters that a network has, as data: their public names and their shapes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "typenet/core/layer.hpp"
+#include "typenet/core/names.hpp"
+
+namespace typenet {
+
+/// A tensor's name in a file, "cn1.weight", and its shape in C order.
+struct TensorShape {
+    std::string name;
+    std::vector<std::int64_t> shape;
+};
+
+/// The parameters in the order of the layers, weight then bias, in PyTorch's layouts:
+/// [out, in / groups, kernel height, width], [out, in] and [out].
+inline std::vector<TensorShape> parameter_shapes(std::span<const LayerInfo> layers) {
+    std::vector<TensorShape> shapes;
+    for (const LayerInfo& layer : layers) {
+        if (layer.weight_count == 0) continue;
+        std::vector<std::int64_t> shape{layer.output.channels, layer.input.channels / layer.groups};
+        if (layer.kind == LayerKind::conv2d)
+            shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});
+        shapes.push_back({name_of(layer) + ".weight", shape});
+        shapes.push_back({name_of(layer) + ".bias", {layer.output.channels}});
+    }
+    return shapes;
+}
+
+}  // namespace typenet

@@ -1,0 +1,171 @@
+// A photograph on its way to a network trained on ImageNet: resized and cropped, byte for byte, as
+// Pillow and torchvision do it. Sources: Pillow 9.4, Resample.c; torchvision 0.14,
+// transforms/functional.py and transforms/_presets.py.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "typenet/core/error.hpp"
+#include "typenet/core/names.hpp"
+#include "typenet/core/shape.hpp"
+#include "typenet/data/transforms.hpp"
+
+namespace typenet {
+
+/// Red, green and blue of each pixel, row by row.
+struct Photo {
+    int height = 0;
+    int width = 0;
+    std::vector<std::uint8_t> pixels;  ///< height x width x 3
+
+    /// Throws ShapeError unless there are as many pixels as it says, and one at least.
+    void validate() const {
+        if (height < 1 || width < 1 ||
+            pixels.size() !=
+                std::size_t{3} * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))
+            throw ShapeError("a photo of " + std::to_string(height) + " rows of " +
+                             std::to_string(width) + " pixels has " +
+                             std::to_string(pixels.size()) + " bytes; it needs 3 a pixel");
+    }
+};
+
+namespace detail {
+
+/// How one pixel of a resized axis is summed up: `weights` of the pixels from `first` on, in
+/// units of 2^-22.
+struct ResampleTap {
+    int first = 0;
+    std::vector<int> weights;
+};
+
+inline constexpr int resample_bits = 22;
+
+/// Pillow's bilinear filter: a triangle, as wide as the axis shrinks.
+inline std::vector<ResampleTap> resample_taps(int in, int out) {
+    const double scale = static_cast<double>(in) / out;
+    const double support = (std::max)(scale, 1.0);
+    std::vector<ResampleTap> taps(static_cast<std::size_t>(out));
+    std::vector<double> weights;
+    for (int i = 0; i < out; ++i) {
+        const double center = (i + 0.5) * scale;
+        const int first = (std::max)(static_cast<int>(center - support + 0.5), 0);
+        const int last = (std::min)(static_cast<int>(center + support + 0.5), in);
+        weights.clear();
+        double sum = 0;
+        for (int k = first; k < last; ++k) {
+            const double distance = std::abs((k - center + 0.5) * (1 / support));
+            weights.push_back((std::max)(1 - distance, 0.0));
+            sum += weights.back();
+        }
+        ResampleTap& tap = taps[static_cast<std::size_t>(i)];
+        tap.first = first;
+        for (const double weight : weights)
+            tap.weights.push_back(static_cast<int>(0.5 + weight / sum * (1 << resample_bits)));
+    }
+    return taps;
+}
+
+/// Resizes the middle one of three axes, [outer][in][inner] to [outer][out][inner], and rounds to
+/// bytes.
+inline std::vector<std::uint8_t> resample(std::span<const std::uint8_t> pixels, std::size_t outer,
+                                          int in, int out, std::size_t inner) {
+    const std::vector<ResampleTap> taps = resample_taps(in, out);
+    std::vector<std::uint8_t> result(outer * taps.size() * inner);
+    std::uint8_t* place = result.data();
+    for (std::size_t o = 0; o < outer; ++o)
+        for (const ResampleTap& tap : taps) {
+            const std::uint8_t* first =
+                pixels.data() +
+                (o * static_cast<std::size_t>(in) + static_cast<std::size_t>(tap.first)) * inner;
+            for (std::size_t i = 0; i < inner; ++i) {
+                int sum = 1 << (resample_bits - 1);
+                const std::uint8_t* source = first + i;
+                for (const int weight : tap.weights) {
+                    sum += weight * *source;
+                    source += inner;
+                }
+                *place++ = static_cast<std::uint8_t>(std::clamp(sum >> resample_bits, 0, 255));
+            }
+        }
+    return result;
+}
+
+}  // namespace detail
+
+/// Bilinear with antialiasing: the rows first, then the columns, each rounded to bytes. Pillow:
+/// Image.resize((width, height), BILINEAR), the same bytes. Throws ShapeError.
+inline Photo resize_photo(const Photo& photo, int height, int width) {
+    photo.validate();
+    if (height < 1 || width < 1)
+        throw ShapeError("resize_photo: " + std::to_string(height) + "x" + std::to_string(width) +
+                         " asked for; ask for positive sizes");
+    Photo result = photo;
+    if (width != photo.width)
+        result.pixels = detail::resample(result.pixels, static_cast<std::size_t>(photo.height),
+                                         photo.width, width, 3);
+    if (height != photo.height)
+        result.pixels = detail::resample(result.pixels, 1, photo.height, height,
+                                         std::size_t{3} * static_cast<std::size_t>(width));
+    result.height = height;
+    result.width = width;
+    return result;
+}
+
+/// What a network expects to be done to a photograph.
+struct Preprocessing {
+    /// The shorter side's length before the middle is cut out; 0: the whole photo is stretched to
+    /// the network's input.
+    int shorter_side = 0;
+    Normalization normalization;
+};
+
+/// Resizes a photo, cuts out its middle and normalises it to `out`, the network's input of shape
+/// `input` (3 channels). torchvision: transforms.Resize(shorter_side), CenterCrop, ToTensor and
+/// Normalize on a Pillow image. Throws ShapeError.
+inline void preprocess(const Photo& photo, const Preprocessing& how, const Shape& input,
+                       std::span<float> out) {
+    if (input.channels != 3 || input.is_flat() ||
+        static_cast<std::int64_t>(out.size()) != input.size())
+        throw ShapeError(
+            "preprocess: a photo becomes 3 channels of a map; the network's input is " +
+            to_string(input));
+    photo.validate();
+    int height = input.height;
+    int width = input.width;
+    if (how.shorter_side > 0) {
+        const auto longer = [&](int side, int shorter) {
+            return static_cast<int>(std::int64_t{how.shorter_side} * side / shorter);
+        };
+        const bool is_wide = photo.width >= photo.height;
+        height = is_wide ? how.shorter_side : longer(photo.height, photo.width);
+        width = is_wide ? longer(photo.width, photo.height) : how.shorter_side;
+        if (height < input.height || width < input.width)
+            throw ShapeError("preprocess: a shorter side of " + std::to_string(how.shorter_side) +
+                             " leaves no " + to_string(input));
+    }
+    const Photo resized = resize_photo(photo, height, width);
+    // Half a pixel goes to the even side, as Python rounds.
+    const auto margin = [](int whole, int part) {
+        const int half = (whole - part) / 2;
+        return (whole - part) % 2 == 0 ? half : half + half % 2;
+    };
+    const int top = margin(height, input.height);
+    const int left = margin(width, input.width);
+    float* place = out.data();
+    for (int channel = 0; channel < 3; ++channel)
+        for (int y = 0; y < input.height; ++y) {
+            const std::uint8_t* row =
+                resized.pixels.data() + (std::int64_t{top + y} * width + left) * 3 + channel;
+            for (int x = 0; x < input.width; ++x)
+                *place++ = how.normalization(row[std::ptrdiff_t{3} * x], channel);
+        }
+}
+
+}  // namespace typenet
