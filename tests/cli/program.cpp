@@ -105,7 +105,9 @@ Finished run(const std::vector<std::string>& arguments, const Surroundings& surr
         ::close(terminal);
     }
     int status = 0;
-    ::waitpid(child, &status, 0);
+    ::rusage usage{};
+    ::wait4(child, &status, 0, &usage);
+    finished.peak_bytes = std::int64_t{usage.ru_maxrss} << 10;
     finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (surroundings.stdout_path.empty()) finished.out = text_of(out_path);
     if (terminal < 0) finished.err = text_of(folder / "err");

@@ -14,7 +14,8 @@ namespace typenet_test {
 
 /// What a finished program left.
 struct Finished {
-    int code = -1;  ///< exit code; 128 + signal where a signal ended it
+    int code = -1;                ///< exit code; 128 + signal where a signal ended it
+    std::int64_t peak_bytes = 0;  ///< most memory that it had resident
     std::string out;
     std::string err;
 };

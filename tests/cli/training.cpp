@@ -13,7 +13,9 @@
 #include "cli/program.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
+#include "typenet/core.hpp"
 #include "typenet/io/safetensors.hpp"
+#include "typenet/models/alexnet.hpp"
 
 namespace {
 
@@ -323,4 +325,25 @@ TEST_CASE("the GPU trains, in each precision, and the CPU tests what it has lear
                        .err,
                    ContainsText("was written with --precision " + precision));
     }
+}
+
+TEST_CASE("a training takes the memory that is planned", "[.extended]") {
+    using namespace typenet;
+    using models::AlexNet;
+    // Two steps of 64 images, then a test of 64.
+    constexpr std::int64_t batch = 64, images = 3 * batch, image_bytes = 3 * 32 * 32;
+    constexpr MemoryPlan training = memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(batch, 2);
+    constexpr MemoryPlan testing = memory_plan<AlexNet, Cpu<float>, Predicting>(batch, 2);
+    static_assert(training.activations <= 220'000'000);
+    const std::int64_t planned =
+        training.total + testing.total - testing.parameters + images * image_bytes;
+
+    const std::int64_t empty = run({"--version"}).peak_bytes;
+    const Finished finished =
+        run({"train", "--data", "synthetic", "--limit-train", "128", "--limit-test", "64",
+             "--batch", "64", "--epochs", "1", "--threads", "2", "--device", "cpu"});
+    REQUIRE(finished.code == 0);
+    INFO("planned " << planned << ", resident " << finished.peak_bytes << ", empty " << empty);
+    CHECK(finished.peak_bytes - empty >= planned);
+    CHECK(finished.peak_bytes - empty <= planned + MiB(32));
 }

@@ -1,4 +1,4 @@
-// The memory plan: proven by the compiler, and free of overlaps.
+// The memory plan: proven by the compiler, free of overlaps, and what is really allocated.
 #include "support/catch.hpp"
 #include "typenet/typenet.hpp"
 
@@ -37,7 +37,50 @@ void check_plan() {
     CHECK(height == plan.bytes);
 }
 
+/// The processor, with a count of the bytes that its arenas are asked for.
+struct Metered : Cpu<float> {
+    static inline std::int64_t allocated = 0;
+
+    struct Arena : Cpu<float>::Arena {
+        Arena() = default;
+        explicit Arena(std::int64_t size) : Cpu<float>::Arena(size) { allocated += size; }
+    };
+    static Arena parameter_arena(Context&, std::int64_t count) {
+        return Arena(count * parameter_bytes);
+    }
+};
+
+template <class Net, class Optimizer, class... Policies>
+void check_allocations(Batch batch, int threads, Policies... policies) {
+    using Mode = Training<Optimizer, Policies...>;
+    const MemoryPlan training = memory_plan<Net, Cpu<float>, Mode>(batch.size, threads);
+    const MemoryPlan predicting = memory_plan<Net, Cpu<float>, Predicting>(batch.size, threads);
+    CHECK(training.total == training.parameters + training.optimizer_state + training.gradients +
+                                training.activations + training.workspace);
+    CHECK(training.parameters == predicting.parameters);
+
+    Metered::allocated = 0;
+    Model<Net, Metered> model{Seed{1}, Initialization::pytorch, Threads{threads}};
+    CHECK(Metered::allocated == training.parameters);
+    const Trainer trainer{model, CrossEntropy{}, Optimizer{}, batch, Seed{2}, policies...};
+    CHECK(Metered::allocated == training.total);
+    const Predictor predictor{model, batch};
+    CHECK(Metered::allocated == training.total + predicting.total - predicting.parameters);
+}
+
 }  // namespace
+
+TEST_CASE("What is allocated is what is planned, to the byte") {
+    using Small = Network<Input<3, 12, 12>, Conv2d<20, Kernel<3>>, Relu, MaxPool2d<Kernel<2>>,
+                          Conv2d<33, Kernel<3>, Padding<1>>, Flatten, Linear<40>, Dropout<>, Relu,
+                          Linear<4>, Softmax>;
+    for (const int threads : {1, 3}) {
+        check_allocations<Small, Sgd>(Batch{7}, threads);
+        check_allocations<Small, Adam>(Batch{64}, threads);
+        check_allocations<Small, Adam>(Batch{1}, threads, KeepGradients{});
+    }
+    check_allocations<AlexNet, Sgd>(Batch{64}, 2);
+}
 
 TEST_CASE("Buffers that live at the same time do not overlap") {
     check_plan<AlexNet, Predicting>();
