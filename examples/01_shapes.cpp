@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <string>
 #include <typenet/backends/reference/network.hpp>
 #include <typenet/typenet.hpp>
 
@@ -40,6 +39,11 @@ static_assert(tn::memory_plan<Net, Cpu, tn::Predicting>(1).total < tn::MiB(1));
 // The same as a budget: where the plan is over it, the error says which layer takes the most.
 static_assert(tn::require_budget<Net, Cpu, tn::Training<tn::Adam>, 64, tn::MiB(16)>());
 
+// And so is what each layer costs: operations, bytes moved, and how many of the one for the other.
+constexpr auto card = tn::model_card<Net>(64);
+static_assert(card.total().flops == 64 * Net::flops);
+static_assert(card.layers[3].cost.intensity() > 100);  // FLOP a byte
+
 // A network small enough runs inside the compiler, on the reference backend: exclusive or.
 using Xor = tn::Network<tn::Input<2>, tn::Linear<2>, tn::Relu, tn::Linear<1>>;
 constexpr std::array<double, Xor::parameter_count> parameters{
@@ -54,17 +58,10 @@ static_assert(exclusive_or(0, 0) == 0 && exclusive_or(0, 1) == 1);
 static_assert(exclusive_or(1, 0) == 1 && exclusive_or(1, 1) == 0);
 
 int main() {
-    std::printf("%-12s%12s%14s%14s\n", "layer", "output", "parameters", "MACs");
-    for (const tn::LayerInfo& layer : Net::layers)
-        std::printf("%-12s%12s%14lld%14lld\n", std::string{layer.type}.c_str(),
-                    to_string(layer.output).c_str(),
-                    static_cast<long long>(layer.parameter_count()),
-                    static_cast<long long>(layer.macs));
-    std::printf("%-12s%12s%14lld%14lld\n\n", "together", "",
-                static_cast<long long>(Net::parameter_count), static_cast<long long>(Net::macs));
+    std::fputs(to_text(card, tn::CardFormat::table, "Net").c_str(), stdout);
 
     // The plan is a function of the batch, at run time as well.
-    std::printf("%-12s%20s%20s\n", "batch", "training, MiB", "prediction, MiB");
+    std::printf("\n%-12s%20s%20s\n", "batch", "training, MiB", "prediction, MiB");
     for (const int batch : {1, 16, 256}) {
         const auto mebibytes = [](const tn::MemoryPlan& plan) {
             return static_cast<double>(plan.total) / static_cast<double>(tn::MiB(1));

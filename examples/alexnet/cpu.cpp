@@ -16,6 +16,5 @@ std::string describe<typenet::Cpu<float>>(const typenet::Cpu<float>::Context& co
 
 template void run<typenet::Cpu<float>>(const TrainOptions& options);
 template void run<typenet::Cpu<float>>(const EvalOptions& options);
-template void run<typenet::Cpu<float>>(const InfoOptions& options);
 
 }  // namespace alexnet

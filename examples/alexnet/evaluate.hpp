@@ -1,11 +1,9 @@
-// The test of given weights, and the network as a table.
+// The test of given weights.
 #pragma once
 
-#include <typenet/core/memory_plan.hpp>
 #include <typenet/io/weights.hpp>
 #include <typenet/models/alexnet.hpp>
 #include <typenet/training/model.hpp>
-#include <typenet/training/optimizers.hpp>
 #include <typenet/training/predictor.hpp>
 
 #include "run.hpp"
@@ -38,23 +36,6 @@ void run(const EvalOptions& options) {
     const auto file = typenet::SafetensorsFile::open(options.weights);
     with_system(recipe_of(file.metadata()),
                 [&](auto system) { evaluate<decltype(system), Backend>(options); });
-}
-
-template <class Backend>
-void run(const InfoOptions& options) {
-    namespace tn = typenet;
-    using Net = tn::models::AlexNet;
-    const typename Backend::Context context{tn::Threads{options.threads}};
-    const int threads = context.threads();
-    print_network("AlexNet", Net::layers, options.batch);
-    const PlannedMemory plans[] = {
-        {"training, SGD",
-         tn::memory_plan<Net, Backend, tn::Training<tn::Sgd>>(options.batch, threads)},
-        {"training, Adam",
-         tn::memory_plan<Net, Backend, tn::Training<tn::Adam>>(options.batch, threads)},
-        {"inference", tn::memory_plan<Net, Backend, tn::Predicting>(options.batch, threads)},
-    };
-    print_memory(plans, options.batch, threads);
 }
 
 }  // namespace alexnet

@@ -67,6 +67,10 @@ CLI::Validator number(bool (*fits)(float), const std::string& wanted) {
     });
 }
 
+CLI::Validator positive() {
+    return number([](float x) { return x > 0 && std::isfinite(x); }, "a positive number");
+}
+
 CLI::Validator one_of(const std::vector<std::string>& words) {
     return check([=](const std::string& text) -> std::string {
         return std::ranges::find(words, text) != words.end()
@@ -197,7 +201,7 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->check(one_of({"sgd", "adam"}))
         ->type_name("sgd|adam");
     command->add_option("--lr", recipe.learning_rate, "Learning rate")
-        ->check(number([](float x) { return x > 0 && std::isfinite(x); }, "a positive number"))
+        ->check(positive())
         ->type_name("X");
     command->add_option("--momentum", recipe.momentum, "Momentum of sgd")
         ->check(number([](float x) { return x >= 0 && x < 1; }, "a number from 0 on, below 1"))
@@ -308,6 +312,29 @@ CLI::App* add_info(CLI::App& program, InfoOptions& options) {
         ->type_name("N")
         ->capture_default_str();
     add_threads(*command, options.threads);
+    command->add_option("--format", options.format, "How the network is written")
+        ->check(one_of({"table", "markdown", "dot", "json"}))
+        ->type_name("table|markdown|dot|json")
+        ->capture_default_str();
+    CLI::Option* peak =
+        command
+            ->add_option("--peak", options.peak,
+                         "With --bandwidth: least time of each layer on a machine that does X "
+                         "GFLOP/s")
+            ->check(positive())
+            ->type_name("X");
+    CLI::Option* bandwidth = command
+                                 ->add_option("--bandwidth", options.bandwidth,
+                                              "With --peak: and moves X GB/s to and from memory")
+                                 ->check(positive())
+                                 ->type_name("X");
+    peak->needs(bandwidth);
+    bandwidth->needs(peak);
+    command
+        ->add_option("--plan", options.plan,
+                     "Draw the memory of a training step into this SVG file")
+        ->check(not_empty())
+        ->type_name("FILE");
     return command;
 }
 
@@ -361,7 +388,7 @@ int run_program(int argc, char** argv) {
     }
     if (train->parsed()) run_on_device(train_options);
     if (eval->parsed()) run_on_device(eval_options);
-    if (info->parsed()) run<typenet::Cpu<float>>(info_options);
+    if (info->parsed()) run(info_options);
     if (std::fflush(stdout) != 0)
         throw typenet::Error("stdout: cannot be written; check where it leads");
     return fine;

@@ -84,6 +84,10 @@ struct EvalOptions {
 struct InfoOptions {
     std::int64_t batch = 4;
     int threads = 0;
+    std::string format = "table";  ///< table, markdown, dot or json
+    double peak = 0;               ///< GFLOP/s; 0, as is then the bandwidth: no roofline times
+    double bandwidth = 0;          ///< GB/s
+    std::filesystem::path plan;    ///< empty: the plan is not drawn
 };
 
 }  // namespace alexnet

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <typenet/core/error.hpp>
-#include <typenet/core/names.hpp>
 #include <typenet/io/atomic_file.hpp>
 #include <typenet/io/json.hpp>
 
@@ -56,14 +55,6 @@ std::size_t longest(std::span<const std::string> names) {
     std::size_t most = 0;
     for (const std::string& name : names) most = std::max(most, name.size());
     return most;
-}
-
-/// 58322314 as "58,322,314".
-std::string grouped(std::int64_t number) {
-    std::string text = std::to_string(number);
-    for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3)
-        text.insert(static_cast<std::size_t>(place), ",");
-    return text;
 }
 
 std::string mebibytes(std::int64_t bytes) {
@@ -185,26 +176,8 @@ void print_test(const TestResult& test, std::span<const std::string> names) {
     }
 }
 
-void print_network(const std::string& name, std::span<const tn::LayerInfo> layers,
-                   std::int64_t batch) {
-    static constexpr char row[] = "{:>5}  {:10}  {:6}  {:>12}  {:>11}  {:>14}  {:>11}\n";
-    const auto print_row = [&](const auto&... cells) { fmt::print(row, cells...); };
-    fmt::print("{}, input {}\n\n", name, to_string(layers.front().input));
-    print_row("index", "layer", "name", "output", "parameters", "MACs", "activation");
-    print_row("", "", "", "", "", "per image", batch == 1 ? "bytes" : "bytes*");
-    std::int64_t parameters = 0, macs = 0, bytes = 0;
-    for (const tn::LayerInfo& layer : layers) {
-        const std::int64_t activation = layer.output.size() * 4 * batch;
-        print_row(layer.index, layer.type, layer.name, to_string(layer.output),
-                  grouped(layer.parameter_count()), grouped(layer.macs), grouped(activation));
-        parameters += layer.parameter_count();
-        macs += layer.macs;
-        bytes += activation;
-    }
-    print_row("total", "", "", "", grouped(parameters), grouped(macs), grouped(bytes));
-    fmt::print("\n{}{} floating-point operations an image, forward\n",
-               batch == 1 ? "" : fmt::format("* float, of a batch of {}\n", batch),
-               grouped(2 * macs));
+void print(const std::string& text) {
+    fmt::print("{}", text);
 }
 
 void print_memory(std::span<const PlannedMemory> plans, std::int64_t batch, int threads) {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <typenet/core/layer.hpp>
 #include <typenet/core/memory_plan.hpp>
 #include <typenet/training/metrics.hpp>
 #include <vector>
@@ -56,9 +55,8 @@ void print_early_stop(int patience, const EpochResult& last);
 /// The accuracy of each class, the overall accuracy and the confusion matrix.
 void print_test(const TestResult& test, std::span<const std::string> names);
 
-/// A row a layer, and the planned memory.
-void print_network(const std::string& name, std::span<const typenet::LayerInfo> layers,
-                   std::int64_t batch);
+void print(const std::string& text);
+
 struct PlannedMemory {
     std::string purpose;
     typenet::MemoryPlan plan;

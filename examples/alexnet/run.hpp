@@ -20,8 +20,7 @@ void run(const TrainOptions& options);
 template <class Backend>
 void run(const EvalOptions& options);
 
-/// Prints the network as a table.
-template <class Backend>
+/// Prints the network and its memory on the CPU; throws typenet::FileError.
 void run(const InfoOptions& options);
 
 }  // namespace alexnet

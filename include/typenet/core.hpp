@@ -1,8 +1,9 @@
-// Types, shapes, checks, stages and memory plans; no kernels, no data. Cheap to include: nothing
-// here takes in <string> or <algorithm>.
+// Types, shapes, checks, stages, memory plans and model cards; no kernels, no data. Cheap to
+// include: nothing here takes in <string> or <algorithm>.
 #pragma once
 
 #include "typenet/backends/cpu/memory.hpp"
+#include "typenet/core/card.hpp"
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/random.hpp"

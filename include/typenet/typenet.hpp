@@ -10,6 +10,8 @@
 #include "typenet/data/loader.hpp"
 #include "typenet/data/synthetic.hpp"
 #include "typenet/data/transforms.hpp"
+#include "typenet/io/model_card.hpp"
+#include "typenet/io/plan_drawing.hpp"
 #include "typenet/io/safetensors.hpp"
 #include "typenet/io/weights.hpp"
 #include "typenet/models/alexnet.hpp"

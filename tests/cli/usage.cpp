@@ -106,10 +106,44 @@ TEST_CASE("info prints the network and its memory") {
     CHECK(finished.code == 0);
     CHECK(finished.err == "");
     for (const char* text :
-         {"cn1         96x55x55       34,944     105,415,200   74,342,400", "37,752,832",
+         {"cn1    96x55x55      34,944    105,415,200    114,056,448     118.30\n", "37,752,832",
           "58,322,314", "1,131,201,056", "2,262,402,112", "batch 64, 1 thread\n", "training, SGD",
           "training, Adam", "inference"})
         CHECK_THAT(finished.out, ContainsText(text));
+}
+
+TEST_CASE("info writes the network in several formats, with roofline times where it can") {
+    const auto info = [](const Arguments& more) {
+        Arguments arguments{"info"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Finished finished = run(arguments);
+        CHECK(finished.code == 0);
+        CHECK(finished.err == "");
+        return finished.out;
+    };
+    CHECK_THAT(info({"--peak", "100", "--bandwidth", "20", "--batch", "64"}),
+               ContainsText("118.30   134.931\n"));
+    CHECK(info({"--format", "dot"}).starts_with("digraph \"AlexNet\" {\n"));
+    CHECK_THAT(info({"--format", "markdown"}), ContainsText("| 0 | Conv2d | cn1 | 96x55x55 |"));
+    const std::string json = info({"--format", "json"});
+    CHECK(json.starts_with("{\"name\":\"AlexNet\",\"input\":[3,227,227],\"batch\":4,"));
+    CHECK(json.ends_with("}\n"));
+    check_refusal({"info", "--format", "svg"}, 2, "'svg' given; use table or markdown or dot");
+    check_refusal({"info", "--peak", "100"}, 2, "--peak requires --bandwidth");
+    check_refusal({"info", "--bandwidth", "100"}, 2, "--bandwidth requires --peak");
+    check_refusal({"info", "--peak", "-1", "--bandwidth", "1"}, 2, "use a positive number");
+}
+
+TEST_CASE("info draws the plan of the memory") {
+    const TemporaryFolder folder;
+    const std::string file = (folder / "plan.svg").string();
+    CHECK(run({"info", "--batch", "64", "--plan", file}).code == 0);
+    INFO("the guide shows it: alexnet info --batch 64 --plan docs/alexnet-plan.svg");
+    CHECK(contents(file) == contents(fs::path{TYPENET_TESTS_FOLDER} / "../docs/alexnet-plan.svg"));
+    CHECK_THAT(contents(file), ContainsText("<svg") &&
+                                   ContainsText("AlexNet, training, batch 64: 155.1 MiB") &&
+                                   ContainsText("fc3: gradient of it"));
+    check_refusal({"info", "--plan", (folder / "none/plan.svg").string()}, 1, "none");
 }
 
 TEST_CASE("a wrong command line is a usage error") {

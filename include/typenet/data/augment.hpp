@@ -31,7 +31,7 @@ struct Augmentation {
 
     /// Throws Error where an option is out of range for images of that shape.
     void require_fit(const Shape& image) const {
-        const int most = std::min(image.height, image.width) - 1;
+        const int most = (std::min)(image.height, image.width) - 1;
         if (crop_padding < 0 || crop_padding > most)
             throw Error("Augmentation: crop_padding is " + std::to_string(crop_padding) +
                         "; give 0 to " + std::to_string(most) + " for images of " +
