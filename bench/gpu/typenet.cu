@@ -4,8 +4,8 @@
 //   bench_gpu WORK PRECISION    WORK: train_bN or infer_bN, PRECISION: f32, tf32 or bf16
 //
 // The second form answers each line with a number N by running N steps and printing the seconds
-// that one took. A step starts with the host's byte images of 32x32, which the GPU resizes;
-// inference ends with the outputs on the host.
+// that one took. A step starts with the indices of byte images of 32x32 in the GPU's memory, which
+// resizes them; inference ends with the outputs on the host.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -126,20 +126,27 @@ void serve(const Step& step, const Wait& wait) {
 template <class Precision>
 void run(bool trains, std::int64_t batch) {
     RandomStream random{Seed{1}, Purpose::synthetic};
-    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(batch) * 3072);
-    for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.below(256));
-    std::vector<std::int32_t> labels;
-    for (std::int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<std::int32_t>(i % 10));
-    const ImageBatch images{pixels, labels, Shape{3, 32, 32}};
+    Dataset dataset{Shape{3, 32, 32}, {}, {}, cifar10_names()};
+    dataset.pixels.resize(static_cast<std::size_t>(batch) * 3072);
+    for (std::uint8_t& pixel : dataset.pixels) pixel = static_cast<std::uint8_t>(random.below(256));
+    std::vector<std::uint32_t> indices;
+    for (std::int64_t i = 0; i < batch; ++i) {
+        dataset.labels.push_back(static_cast<std::int32_t>(i % 10));
+        indices.push_back(static_cast<std::uint32_t>(i));
+    }
+    const ImageBatch all{{}, dataset.labels, dataset.image_shape, 0, indices};
 
     Model<AlexNet, Cuda<Precision>> model{Seed{1}, Initialization::kaiming_normal};
     if (trains) {
         Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 1e-3f, .momentum = 0.9f},
                         Batch{batch}};
-        serve([&] { trainer.step(images, Normalization::symmetric()); }, [&] { trainer.loss(); });
+        const DeviceImages images{model, dataset};
+        serve([&] { trainer.step(images, all, Normalization::symmetric()); },
+              [&] { trainer.loss(); });
     } else {
         Predictor predictor{model, Batch{batch}};
-        serve([&] { predictor(images, Normalization::symmetric()); }, [] {});
+        const DeviceImages images{model, dataset};
+        serve([&] { predictor(images, all, Normalization::symmetric()); }, [] {});
     }
 }
 

@@ -24,9 +24,11 @@ void evaluate(const EvalOptions& options) {
                                                        tn::Threads{options.machine.threads}};
     require_classes(tn::load(model, options.weights), names, options.weights);
     tn::Predictor predictor{model, test_batch(data)};
+    const tn::DeviceImages images{model, data};
     print_device(describe<Backend>(model.context(), options.machine));
+    if (!images.is_on_device()) print_copies("test", data);
     Progress progress{options.progress};
-    const TestResult result = run_test(predictor, System::normalization, data, progress, "test");
+    const TestResult result = run_test(predictor, System::normalization, images, progress, "test");
     if (!options.json.empty()) write_report(options.json, result, names);
     print_test(result, names);
 }

@@ -114,6 +114,14 @@ void print_device(const std::string& description) {
     std::fflush(stdout);
 }
 
+void print_copies(const char* kind, const typenet::Dataset& images) {
+    fmt::print(
+        "The {} {} images ({} MiB) do not fit into the GPU's memory beside the network: each "
+        "batch is copied\n",
+        images.size(), kind, mebibytes(static_cast<std::int64_t>(images.pixels.size())));
+    std::fflush(stdout);
+}
+
 void print_loss(std::size_t epoch, std::int64_t batches, double mean) {
     fmt::print("[{}, {:5}] loss: {:.3f}\n", epoch, batches, mean);
     std::fflush(stdout);

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <typenet/core/memory_plan.hpp>
+#include <typenet/data/dataset.hpp>
 #include <typenet/training/metrics.hpp>
 #include <vector>
 
@@ -43,6 +44,8 @@ void write_report(const std::filesystem::path& path, const TestResult& test,
 
 /// What computes, as describe() says it.
 void print_device(const std::string& description);
+/// Says that the images of one kind are not in the GPU's memory.
+void print_copies(const char* kind, const typenet::Dataset& images);
 /// The mean loss of the batches since the last such line, as PyTorch's tutorial prints it.
 void print_loss(std::size_t epoch, std::int64_t batches, double mean);
 /// "loss 2.303", for the progress bar.

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <typenet/data/loader.hpp>
+#include <typenet/training/device_images.hpp>
 #include <typenet/training/losses.hpp>
 #include <typenet/training/predictor.hpp>
 #include <vector>
@@ -31,21 +32,24 @@ void make_logits(std::span<float> outputs) {
         for (float& value : outputs) value = std::log(std::max(value, 1e-7f));
 }
 
-/// Predicts every image of `test`. `predictor` takes test_batch() images.
-template <class Predictor>
+/// Predicts every image of a data set. `predictor` takes test_batch() images.
+template <class Predictor, class Backend>
 TestResult run_test(Predictor& predictor, const typenet::Normalization& normalization,
-                    const typenet::Dataset& test, Progress& progress, const std::string& task) {
+                    const typenet::DeviceImages<Backend>& images, Progress& progress,
+                    const std::string& task) {
     using Net = typename Predictor::Net;
     constexpr auto classes = static_cast<std::size_t>(Net::output_shape.size());
     TestResult result{typenet::ConfusionMatrix{static_cast<int>(classes)}};
-    const typenet::Loader loader{test, {.batch = test_batch(test).size, .shuffle = false}};
+    const typenet::Dataset& test = images.dataset();
+    const typenet::Loader loader{
+        test, {.batch = test_batch(test).size, .shuffle = false, .gather = false}};
     progress.begin(task, test.size());
-    for (const typenet::ImageBatch& images : loader.epoch(0)) {
-        std::vector<float> logits = predictor(images, normalization);
+    for (const typenet::ImageBatch& batch : loader.epoch(0)) {
+        std::vector<float> logits = predictor(images, batch, normalization);
         make_logits<Net>(logits);
-        result.loss += typenet::CrossEntropy{}(logits, images.labels, {}).sum;
-        for (std::size_t i = 0; i < images.labels.size(); ++i)
-            result.confusion.add(images.labels[i],
+        result.loss += typenet::CrossEntropy{}(logits, batch.labels, {}).sum;
+        for (std::size_t i = 0; i < batch.labels.size(); ++i)
+            result.confusion.add(batch.labels[i],
                                  typenet::argmax(std::span{logits}.subspan(i * classes, classes)));
         const std::int64_t done = result.confusion.samples();
         progress.update(done, [&] { return loss_note(result.loss / static_cast<double>(done)); });

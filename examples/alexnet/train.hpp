@@ -6,6 +6,7 @@
 #include <optional>
 #include <typenet/data/loader.hpp>
 #include <typenet/io/weights.hpp>
+#include <typenet/training/device_images.hpp>
 #include <typenet/training/losses.hpp>
 #include <typenet/training/model.hpp>
 #include <typenet/training/optimizers.hpp>
@@ -30,26 +31,27 @@ inline typenet::Initialization initialization_of(const Recipe& recipe) {
 }
 
 /// Trains one epoch. Throws Interrupted between two steps, and Error where the loss is not finite.
-template <class System, class Trainer>
-EpochLoss train_epoch(Trainer& trainer, const typenet::Loader& loader, const TrainOptions& options,
+template <class System, class Trainer, class Backend>
+EpochLoss train_epoch(Trainer& trainer, const typenet::DeviceImages<Backend>& images,
+                      const typenet::Loader& loader, const TrainOptions& options,
                       const Session& session, const Schedule& schedule, ChanceWatch& watch,
                       Progress& progress) {
     const std::size_t done = session.epochs.size();
     const bool is_pytorch = options.recipe.name == "pytorch";
     EpochLoss loss;
     progress.begin(numbered("epoch", done + 1, options), session.train.size());
-    for (const typenet::ImageBatch& images : loader.epoch(static_cast<std::int64_t>(done))) {
+    for (const typenet::ImageBatch& batch : loader.epoch(static_cast<std::int64_t>(done))) {
         if (InterruptGuard::requested()) stop_run(options, session);
         trainer.set_learning_rate(schedule.learning_rate(trainer.steps()));
-        trainer.step(images, System::normalization);
+        trainer.step(images, batch, System::normalization);
         const double mean_of_batch = trainer.loss();
         require_finite(mean_of_batch, "training", done + 1, options);
-        loss.add(mean_of_batch, trainer.correct(), images.size());
+        loss.add(mean_of_batch, trainer.correct(), batch.size());
         if (const std::optional<double> mean = loss.line(); mean && is_pytorch) {
             progress.clear();
             print_loss(done + 1, loss.batches(), *mean);
         }
-        if (watch.notices(mean_of_batch, images.size())) {
+        if (watch.notices(mean_of_batch, batch.size())) {
             progress.clear();
             warn_of_chance(options, watch.images());
         }
@@ -71,9 +73,12 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     const InterruptGuard guard;
     tn::Model<Net, Backend> model{seed, initialization_of(recipe),
                                   tn::Threads{options.machine.threads}};
-    const tn::Loader loader{session.train, {.batch = recipe.batch, .shuffle = true, .seed = seed}};
+    const tn::Loader loader{
+        session.train, {.batch = recipe.batch, .shuffle = true, .seed = seed, .gather = false}};
     tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
     tn::Predictor predictor{model, test_batch(session.test)};
+    const tn::DeviceImages train_images{model, session.train};
+    const tn::DeviceImages test_images{model, session.test};
     if (session.checkpoint) {
         tn::load_checkpoint(model, trainer, *session.checkpoint, session.checkpoint_path);
         session.checkpoint.reset();
@@ -81,6 +86,8 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
 
     print_device(describe<Backend>(model.context(), options.machine));
     print_run(options, session, Net::parameter_count);
+    if (!train_images.is_on_device()) print_copies("training", session.train);
+    if (!test_images.is_on_device()) print_copies("test", session.test);
 
     Progress progress{options.progress};
     ChanceWatch watch{static_cast<std::int64_t>(session.epochs.size()) * session.train.size(),
@@ -97,12 +104,12 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     while (std::cmp_less(session.epochs.size(), recipe.epochs)) {
         if (InterruptGuard::requested()) stop_run(options, session);
         const Clock::time_point start = Clock::now();
-        const EpochLoss loss =
-            train_epoch<System>(trainer, loader, options, session, schedule, watch, progress);
+        const EpochLoss loss = train_epoch<System>(trainer, train_images, loader, options, session,
+                                                   schedule, watch, progress);
         const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
         const std::size_t epoch = session.epochs.size() + 1;
-        test = run_test(predictor, System::normalization, session.test, progress,
+        test = run_test(predictor, System::normalization, test_images, progress,
                         numbered("test", epoch, options));
         require_finite(test->loss, "test", epoch, options);
         session.epochs.push_back({.epoch = static_cast<std::int64_t>(epoch),

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "typenet/core/random.hpp"
 #include "typenet/core/stages.hpp"
 
 namespace typenet {
@@ -186,6 +187,13 @@ constexpr ParameterPlan<layers> plan_parameters(const StageTable<layers>& table)
     return plan;
 }
 
+/// What changes from step to step and is read by kernels.
+template <class Rule, std::size_t stages>
+struct StepValues {
+    Rule rule;
+    DropoutMask masks[stages];
+};
+
 /// Whether `Policy` is among a trainer's policies.
 template <class Policy, class... Policies>
 inline constexpr bool has_policy = (std::is_same_v<Policy, Policies> || ...);
@@ -203,12 +211,19 @@ struct Training {
     static constexpr Phase phase = Phase::training;
     static constexpr int state_count = Optimizer::state_count;
     static constexpr bool keeps_gradients = detail::has_policy<KeepGradients, Policies...>;
+
+    /// Bytes of what changes from step to step.
+    template <std::size_t stages>
+    static constexpr std::int64_t step_bytes =
+        sizeof(detail::StepValues<typename Optimizer::Rule, stages>);
 };
 /// Inference alone.
 struct Predicting {
     static constexpr Phase phase = Phase::inference;
     static constexpr int state_count = 0;
     static constexpr bool keeps_gradients = false;
+    template <std::size_t stages>
+    static constexpr std::int64_t step_bytes = 0;
 };
 
 /// The memory of a network in bytes, by purpose.
@@ -218,6 +233,8 @@ struct MemoryPlan {
     std::int64_t gradients = 0;    ///< of parameters
     std::int64_t activations = 0;  ///< with their gradients and the max pools' codes
     std::int64_t workspace = 0;
+    /// Of a GPU: data on their way in and out, and what cuBLAS takes.
+    std::int64_t transfer = 0;
     std::int64_t total = 0;
 };
 
@@ -251,8 +268,11 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
         plan.workspace = detail::larger(
             plan.workspace,
             Facts::workspace_bytes(table.stages[s].geometry, Mode::phase, batch, threads));
-    plan.total =
-        plan.parameters + plan.optimizer_state + plan.gradients + plan.activations + plan.workspace;
+    plan.transfer = Facts::context_bytes +
+                    Facts::transfer_bytes(table.stages[table.count - 1].geometry, Mode::phase,
+                                          batch, Mode::template step_bytes<table.count>);
+    plan.total = plan.parameters + plan.optimizer_state + plan.gradients + plan.activations +
+                 plan.workspace + plan.transfer;
     return plan;
 }
 

@@ -30,10 +30,34 @@ struct ImageBatch {
     std::span<const std::uint8_t> pixels;  ///< images x channels x height x width
     std::span<const std::int32_t> labels;
     Shape image_shape;
-    std::int64_t index = 0;  ///< number of this batch within its epoch
+    std::int64_t index = 0;                    ///< number of this batch within its epoch
+    std::span<const std::uint32_t> indices{};  ///< the loader's: which images of the data set
 
     std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
+
+/// Throws ShapeError unless a batch holds the pixels of its images.
+inline void require_pixels(const ImageBatch& batch) {
+    const std::int64_t wanted = batch.size() * batch.image_shape.size();
+    if (static_cast<std::int64_t>(batch.pixels.size()) != wanted)
+        throw ShapeError("a batch of " + std::to_string(batch.size()) + " images of " +
+                         to_string(batch.image_shape) + " came with " +
+                         std::to_string(batch.pixels.size()) + " bytes of pixels, not " +
+                         std::to_string(wanted) +
+                         "; where the Loader does not gather, give the DeviceImages as well");
+}
+/// Throws ShapeError unless a batch names each of its images by an index into `dataset`.
+inline void require_indices(const ImageBatch& batch, const Dataset& dataset) {
+    if (batch.indices.size() != batch.labels.size())
+        throw ShapeError("a batch of " + std::to_string(batch.size()) + " images names " +
+                         std::to_string(batch.indices.size()) +
+                         " by their indices; take it from a Loader");
+    for (const std::uint32_t index : batch.indices)
+        if (index >= dataset.size())
+            throw ShapeError("a batch names image " + std::to_string(index) + " of " +
+                             std::to_string(dataset.size()) +
+                             "; take it from a Loader of the same data set");
+}
 
 struct LoaderOptions {
     std::int64_t batch = 4;
@@ -42,6 +66,9 @@ struct LoaderOptions {
     bool drop_last = false;  ///< leaves out the last batch where it is not full
     int prefetch = 2;        ///< batches gathered ahead of the one in use
     int threads = 1;         ///< threads that gather
+    /// Whether a batch has its images' pixels. Otherwise it has labels and indices alone, for a
+    /// DeviceImages; no thread is started and nothing is copied.
+    bool gather = true;
 };
 
 /// Gives the batches of a data set, epoch by epoch:
@@ -112,15 +139,19 @@ private:
 
 namespace detail {
 
-/// Copies the chosen images and their labels side by side.
-inline void gather(const Dataset& dataset, std::span<const std::uint32_t> images,
-                   std::span<std::uint8_t> pixels, std::span<std::int32_t> labels) {
+/// Copies the chosen images side by side.
+inline void gather_pixels(const Dataset& dataset, std::span<const std::uint32_t> images,
+                          std::span<std::uint8_t> pixels) {
     auto place = pixels.begin();
-    for (std::size_t i = 0; i < images.size(); ++i) {
-        const auto image = dataset.image(images[i]);
+    for (const std::uint32_t index : images) {
+        const auto image = dataset.image(index);
         place = std::copy(image.begin(), image.end(), place);
-        labels[i] = dataset.labels[images[i]];
     }
+}
+/// The same of their labels.
+inline void gather_labels(const Dataset& dataset, std::span<const std::uint32_t> images,
+                          std::span<std::int32_t> labels) {
+    for (std::size_t i = 0; i < images.size(); ++i) labels[i] = dataset.labels[images[i]];
 }
 
 }  // namespace detail
@@ -176,7 +207,8 @@ private:
 
     Epoch(const Loader& loader, std::int64_t epoch, std::int64_t first_batch)
         : dataset_(*loader.dataset_),
-          batch_((std::min)(loader.options_.batch, dataset_.size())),
+          batch_(std::min(loader.options_.batch, dataset_.size())),
+          gathers_(loader.options_.gather),
           order_(loader.order(epoch)),
           claimed_(first_batch),
           used_(first_batch),
@@ -185,13 +217,14 @@ private:
             throw Error("Loader: the first batch is " + std::to_string(first_batch) +
                         "; give 0 to " + std::to_string(last_));
         const std::int64_t left = last_ - first_batch;
-        slots_.resize(
-            static_cast<std::size_t>((std::min)(left, std::int64_t{loader.options_.prefetch} + 1)));
+        const std::int64_t ahead = gathers_ ? loader.options_.prefetch : 0;
+        slots_.resize(static_cast<std::size_t>(std::min(left, ahead + 1)));
         for (Slot& slot : slots_) {
-            slot.pixels.resize(static_cast<std::size_t>(batch_ * dataset_.image_shape.size()));
+            if (gathers_)
+                slot.pixels.resize(static_cast<std::size_t>(batch_ * dataset_.image_shape.size()));
             slot.labels.resize(static_cast<std::size_t>(batch_));
         }
-        const auto threads = (std::min)(left, std::int64_t{loader.options_.threads});
+        const auto threads = gathers_ ? (std::min)(left, std::int64_t{loader.options_.threads}) : 0;
         try {
             for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
         } catch (...) {
@@ -203,8 +236,12 @@ private:
     Slot& slot_of(std::int64_t batch) {
         return slots_[static_cast<std::size_t>(batch) % slots_.size()];
     }
-    std::size_t images_in(std::int64_t batch) const {
-        return static_cast<std::size_t>((std::min)(batch_, dataset_.size() - batch * batch_));
+    /// The images of a batch.
+    std::span<const std::uint32_t> indices_of(std::int64_t batch) const {
+        const std::int64_t first = batch * batch_;
+        return std::span{order_}.subspan(
+            static_cast<std::size_t>(first),
+            static_cast<std::size_t>(std::min(batch_, dataset_.size() - first)));
     }
 
     /// What a thread does: claims the next batch once its slot is free, and gathers it.
@@ -220,10 +257,8 @@ private:
                 const std::int64_t batch = claimed_++;
                 Slot& slot = slot_of(batch);
                 lock.unlock();
-                const std::size_t images = images_in(batch);
-                const std::span chosen =
-                    std::span(order_).subspan(static_cast<std::size_t>(batch * batch_), images);
-                detail::gather(dataset_, chosen, slot.pixels, slot.labels);
+                detail::gather_pixels(dataset_, indices_of(batch), slot.pixels);
+                detail::gather_labels(dataset_, indices_of(batch), slot.labels);
                 lock.lock();
                 slot.ready = true;
                 batch_ready_.notify_one();
@@ -240,15 +275,18 @@ private:
     void wait_for_current() {
         if (finished()) return;
         Slot& slot = slot_of(used_);
-        {
+        const std::span indices = indices_of(used_);
+        const auto image_bytes = static_cast<std::size_t>(dataset_.image_shape.size());
+        if (gathers_) {
             std::unique_lock lock(mutex_);
             batch_ready_.wait(lock, [&] { return slot.ready || failure_; });
             if (!slot.ready) std::rethrow_exception(failure_);
+        } else {
+            detail::gather_labels(dataset_, indices, slot.labels);
         }
-        const std::size_t images = images_in(used_);
-        const std::size_t bytes = images * static_cast<std::size_t>(dataset_.image_shape.size());
-        current_ = {std::span(slot.pixels).first(bytes), std::span(slot.labels).first(images),
-                    dataset_.image_shape, used_};
+        current_ = {std::span(slot.pixels).first(gathers_ ? indices.size() * image_bytes : 0),
+                    std::span(slot.labels).first(indices.size()), dataset_.image_shape, used_,
+                    indices};
     }
 
     void advance() {
@@ -272,6 +310,7 @@ private:
 
     const Dataset& dataset_;
     const std::int64_t batch_;
+    const bool gathers_;
     const std::vector<std::uint32_t> order_;
     std::vector<Slot> slots_;
     ImageBatch current_;

@@ -21,6 +21,7 @@
 #include "typenet/core/threads.hpp"
 #include "typenet/data/loader.hpp"
 #include "typenet/data/transforms.hpp"
+#include "typenet/training/device_images.hpp"
 #include "typenet/training/initialization.hpp"
 #include "typenet/training/parameter.hpp"
 #include "typenet/training/samples.hpp"
@@ -238,9 +239,23 @@ public:
     /// Byte images, resized to the network's input and normalised; returns how many.
     std::int64_t load(const ImageBatch& images, const Normalization& normalization) const {
         require_batch(images.size());
+        require_images(images.image_shape, Net::input_shape);
+        require_pixels(images);
         Backend::load_images(model_->context(), first, images.pixels.data(), images.image_shape,
                              normalization, images.size(), input());
         return images.size();
+    }
+
+    /// Those of a data set that `batch` names by its indices; returns how many.
+    std::int64_t load(const DeviceImages<Backend>& images, const ImageBatch& batch,
+                      const Normalization& normalization) const {
+        require_batch(batch.size());
+        const Shape& shape = images.dataset().image_shape;
+        require_images(shape, Net::input_shape);
+        require_indices(batch, images.dataset());
+        Backend::load_images(model_->context(), first, images.store(), batch.indices, shape,
+                             normalization, input());
+        return batch.size();
     }
 
     /// Runs all stages over the loaded input. `dropout(stage)` gives the stage's mask or null.
@@ -275,7 +290,7 @@ protected:
             throw Error("batch: " + std::to_string(batch.size) + " given; use 1 or more");
         Backend::require_memory(model.context(), batch.size, [&](std::int64_t size) {
             const MemoryPlan needed = plan(model, size);
-            return needed.total - needed.parameters;
+            return needed.total - needed.parameters - Backend::context_bytes;
         });
         return batch.size;
     }

@@ -34,12 +34,27 @@ public:
     std::vector<float> operator()(const ImageBatch& images,
                                   const Normalization& normalization = Normalization::unit()) {
         const auto sample = static_cast<std::size_t>(images.image_shape.size());
+        require_pixels(images);
         return in_pieces(
             static_cast<std::size_t>(images.size()), [&](std::size_t first, std::size_t count) {
                 runner_.load(ImageBatch{images.pixels.subspan(first * sample, count * sample),
                                         images.labels.subspan(first, count), images.image_shape},
                              normalization);
             });
+    }
+    /// Images of a data set where the model computes, which `batch` names by their indices. Throws
+    /// ShapeError where it names others.
+    std::vector<float> operator()(const DeviceImages<typename Model::backend>& images,
+                                  const ImageBatch& batch,
+                                  const Normalization& normalization = Normalization::unit()) {
+        require_indices(batch, images.dataset());
+        return in_pieces(static_cast<std::size_t>(batch.size()),
+                         [&](std::size_t first, std::size_t count) {
+                             ImageBatch piece = batch;
+                             piece.labels = batch.labels.subspan(first, count);
+                             piece.indices = batch.indices.subspan(first, count);
+                             runner_.load(images, piece, normalization);
+                         });
     }
 
 private:

@@ -19,7 +19,8 @@
 
 namespace typenet {
 
-/// Trains a model by steps over batches. After construction a step allocates nothing.
+/// Trains a model by steps over batches. After construction a step allocates nothing. A step that
+/// throws leaves parameters, optimizer state and `steps()` as they were.
 ///
 /// `Policies` are types that decide what is planned and fused: KeepGradients.
 template <class Model, class Loss, class Optimizer, class... Policies>
@@ -52,6 +53,12 @@ public:
     void step(const ImageBatch& batch, const Normalization& normalization = Normalization::unit()) {
         require_labels(batch.size(), batch.labels);
         finish_step(this->load(batch, normalization), batch.labels);
+    }
+    /// One step over images of a data set where the model computes, which `batch` names by their
+    /// indices. Throws ShapeError where it names others.
+    void step(const DeviceImages<Backend>& images, const ImageBatch& batch,
+              const Normalization& normalization = Normalization::unit()) {
+        finish_step(this->load(images, batch, normalization), batch.labels);
     }
     /// One step over canonical samples [n][channel][row][column] and their labels.
     void step(Samples<Net> samples, std::span<const std::int32_t> labels) {
@@ -106,18 +113,11 @@ private:
                              std::to_string(labels.size()) + " labels");
     }
 
-    using Rule = typename Optimizer::Rule;
+    using StepValues = detail::StepValues<typename Optimizer::Rule, count>;
 
-    /// What changes from step to step and is read by kernels.
-    struct StepValues {
-        Rule rule;
-        typename Backend::KeepGradient keep;
-        DropoutMask masks[count];
-    };
     template <std::size_t... indices>
     StepValues values_of_step(std::index_sequence<indices...>) const {
         return {optimizer_.rule(steps_ + 1),
-                {},
                 {DropoutMask{seed_, static_cast<std::uint64_t>(steps_),
                              table.stages[indices].dropout_layer, table.stages[indices].rate}...}};
     }
@@ -127,12 +127,18 @@ private:
         typename Backend::Context& context = this->model_->context();
         step_values_.set(context, values_of_step(std::make_index_sequence<count>{}));
         this->outputs_.set_labels(context, labels);
-        this->recording_.run(context, batch, [&] {
-            this->forward(batch, [&](std::size_t s) { return mask(s); });
+        const auto forward = [&] {
+            Base::forward(batch, [&](std::size_t s) { return mask(s); });
             this->outputs_.evaluate(
                 context, loss_, this->output(),
                 this->template buffer<float>(BufferRole::gradient, static_cast<int>(count) - 1),
                 batch);
+        };
+        // What updates parameters is recorded: it happens as a whole or not at all.
+        constexpr bool records_loss = Backend::Outputs::template computes<Loss>;
+        if constexpr (!records_loss) forward();
+        this->recording_.run(context, batch, [&] {
+            if constexpr (records_loss) forward();
             backward(batch);
         });
         ++steps_;
@@ -172,10 +178,11 @@ private:
         io.bias_gradient = fused ? gradients : gradients + (biases - weights);
         for (std::size_t slot = 0; slot < state_.size(); ++slot)
             io.weight_state[slot] = state_[slot].floats() + weights;
+        constexpr typename Backend::KeepGradient keep{};
         if constexpr (fused)
             Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->rule);
         else
-            Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->keep);
+            Backend::template backward<g>(this->model_->context(), io, &keep);
         if constexpr (weight_count > 0)
             apply(fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
                   gradients);

@@ -129,6 +129,9 @@ void fail_call(std::size_t n, cudaError_t error, std::string_view name = {});
 /// The calls so far: all, or those of the function `name`.
 std::size_t calls(std::string_view name = {});
 
+/// Bytes that cudaMemcpyAsync was asked to copy in a direction so far.
+std::size_t copied(cudaMemcpyKind direction);
+
 /// What the machine claims to be.
 struct Device {
     int count = 1;

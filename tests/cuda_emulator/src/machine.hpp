@@ -96,7 +96,7 @@ void check_guards(const std::string& when);
 void append_memory_leaks(std::vector<std::string>& lines);
 
 /// While it lives, device memory can be read and written. Otherwise the host that touches it gets a
-/// segmentation fault (arenas over 64 MiB excepted: protecting them takes long).
+/// segmentation fault (arenas over 4 MiB excepted: protecting them takes long).
 class DeviceAccess {
 public:
     DeviceAccess();

@@ -12,7 +12,7 @@ namespace emulator::detail {
 namespace {
 
 constexpr std::size_t alignment = 256;  // bytes, as cudaMalloc's
-constexpr std::size_t largest_guarded_from_host = std::size_t{64} << 20;
+constexpr std::size_t largest_guarded_from_host = std::size_t{4} << 20;
 // NaN as a float and as a pair of bf16, but not the poison: a write of it shows.
 constexpr std::array<unsigned char, 4> canary{0xa5, 0xff, 0xa5, 0xff};
 
@@ -23,6 +23,7 @@ struct Memory {
     std::size_t device_bytes = 0;
     std::size_t serial = 0;
     int accesses = 0;
+    std::map<cudaMemcpyKind, std::size_t> copied;
 };
 
 Memory& memory() {
@@ -221,6 +222,11 @@ DeviceAccess::~DeviceAccess() {
 
 using namespace emulator::detail;
 
+std::size_t emulator::copied(cudaMemcpyKind direction) {
+    const std::scoped_lock lock{machine_lock};
+    return memory().copied[direction];
+}
+
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
     return call("cudaMalloc", [&] {
         if (const cudaError_t error = forbid_during_capture()) return error;
@@ -302,6 +308,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
         if (!direction_is_right(kind, on_device(to), on_device(from))) {
             return refuse("cudaMemcpyAsync", "the direction does not fit the pointers");
         }
+        memory().copied[kind] += bytes;
         return enqueue(stream,
                        {"cudaMemcpyAsync", [=] {
                             for (const void* pointer : {static_cast<const void*>(to), from}) {

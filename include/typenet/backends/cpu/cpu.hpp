@@ -18,6 +18,7 @@
 #include "typenet/backends/cpu/thread_pool.hpp"
 #include "typenet/core/error.hpp"
 #include "typenet/core/stages.hpp"
+#include "typenet/data/dataset.hpp"
 #include "typenet/data/transforms.hpp"
 #include "typenet/training/losses.hpp"
 
@@ -129,7 +130,10 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         void set_labels(Context&, std::span<const std::int32_t> labels) {
             labels_.assign(labels.begin(), labels.end());
         }
-        /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
+        /// Whether a loss can be a part of a recording.
+        template <class Loss>
+        static constexpr bool computes = true;
+        /// Computes the loss of a batch and its gradient.
         template <class Loss>
         void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
                       std::int64_t batch) {
@@ -138,7 +142,6 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
             const std::span logit_gradients{logit_gradients_.data(), values};
             read(context, outputs, batch, logits);
             value_ = loss(logits, labels_, logit_gradients);
-            if (gradients == nullptr) return;
             std::fill_n(gradients, batch * gradients_.layout.sample, 0.0f);
             std::size_t i = 0;
             for (std::int64_t n = 0; n < batch; ++n)
@@ -200,17 +203,41 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     /// Canonical values of `batch` samples (channel, row, column) into the network's input.
     static void load_values(Context& context, const Geometry& first, const float* values,
                             std::int64_t batch, float* input) {
-        const InputTask task{first, cpu::input_layout(first), input, values, nullptr, {}, {}, {},
-                             {}};
+        const InputTask task{
+            first, cpu::input_layout(first), input, values, nullptr, nullptr, {}, {}, {}, {}};
         context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
     }
+
+    /// The pixels of a data set where kernels read them: here, where they are.
+    class ImageStore {
+    public:
+        ImageStore(Context&, const Dataset& dataset) : pixels_(dataset.pixels.data()) {}
+        bool is_on_device() const { return true; }
+
+    private:
+        friend Cpu;
+        const std::uint8_t* pixels_;
+    };
 
     /// Byte images of `batch` samples, resized where their size differs from the network's and
     /// normalised, into the network's input.
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const Shape& image, const Normalization& normalization,
                             std::int64_t batch, float* input) {
-        require_images(image, first.input);
+        load_images(context, first, pixels, nullptr, image, normalization, batch, input);
+    }
+    /// The same for images of a store.
+    static void load_images(Context& context, const Geometry& first, const ImageStore& store,
+                            std::span<const std::uint32_t> indices, const Shape& image,
+                            const Normalization& normalization, float* input) {
+        load_images(context, first, store.pixels_, indices.data(), image, normalization,
+                    static_cast<std::int64_t>(indices.size()), input);
+    }
+
+private:
+    static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
+                            const std::uint32_t* indices, const Shape& image,
+                            const Normalization& normalization, std::int64_t batch, float* input) {
         thread_local std::vector<BilinearTap> rows, columns;
         rows.resize(static_cast<std::size_t>(first.input.height));
         columns.resize(static_cast<std::size_t>(first.input.width));
@@ -218,20 +245,22 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
             rows[y] = bilinear_tap(static_cast<int>(y), image.height, first.input.height);
         for (std::size_t x = 0; x < columns.size(); ++x)
             columns[x] = bilinear_tap(static_cast<int>(x), image.width, first.input.width);
-        const InputTask task{
-            first,  cpu::input_layout(first), input, nullptr, pixels, image, normalization, rows,
-            columns};
+        const InputTask task{first,  cpu::input_layout(first),
+                             input,  nullptr,
+                             pixels, indices,
+                             image,  normalization,
+                             rows,   columns};
         context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
     }
 
-private:
     /// Fills one channel of one sample of the network's input.
     struct InputTask {
         Geometry g;
         cpu::MapLayout layout;
         float* input;
-        const float* values;         ///< either canonical values
-        const std::uint8_t* pixels;  ///< or bytes
+        const float* values;           ///< either canonical values
+        const std::uint8_t* pixels;    ///< or bytes
+        const std::uint32_t* indices;  ///< which images of `pixels`; null: in their order
         Shape image;
         Normalization normalization;
         std::span<const BilinearTap> rows;
@@ -269,8 +298,9 @@ private:
                         target[y * layout.row + x * layout.pixel] = *source++;
                 return;
             }
+            const std::int64_t index = indices != nullptr ? indices[sample] : sample;
             const std::uint8_t* source =
-                pixels + (sample * image.channels + channel) * image.pixels();
+                pixels + (index * image.channels + channel) * image.pixels();
             for (int y = 0; y < height; ++y) {
                 const BilinearTap row = rows[static_cast<std::size_t>(y)];
                 const std::uint8_t* above = source + std::int64_t{row.low} * image.width;

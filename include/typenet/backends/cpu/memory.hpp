@@ -59,6 +59,13 @@ struct MemoryFacts<Cpu<float>> {
                                                   std::int64_t batch, int threads) {
         return shared_bytes(g, phase) + threads * worker_bytes(g, phase, batch);
     }
+    // What lies on the heap beside the arenas, a few values a sample, is not planned.
+    static constexpr std::int64_t context_bytes = 0;
+    static constexpr std::int64_t transfer_bytes(const Geometry& /*last*/, Phase,
+                                                 std::int64_t /*batch*/,
+                                                 std::int64_t /*step_bytes*/) {
+        return 0;
+    }
 
 private:
     static constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }

@@ -46,6 +46,9 @@ inline constexpr std::int64_t blas_workspace_bytes = std::int64_t{32} << 20;
 
 class Context {
 public:
+    /// What it takes of the GPU's memory.
+    static constexpr std::int64_t device_bytes = blas_workspace_bytes + Staging::device_bytes;
+
     /// Throws CudaError where there is no GPU or its driver is too old.
     explicit Context(cublasMath_t math) {
         int count = 0;
@@ -102,9 +105,6 @@ public:
             return static_cast<T*>(copies_) + (parameter - parameters_);
     }
 
-    /// Set by what cannot be recorded because the host takes part in it.
-    bool used_host = false;
-
 private:
     int device_ = 0;
     Owned<cudaStream_t> stream_;
@@ -154,39 +154,23 @@ private:
     Arena memory_;
 };
 
-/// Repeats a body of kernels: runs it when a key is first met, records it as a CUDA graph the
-/// second time, and replays that from then on.
+/// Repeats a body of kernels: records it as a CUDA graph when a key is first met, and launches the
+/// graph each time. So a body runs as a whole or, where any of its calls fails, not at all.
 class Recording {
 public:
     template <class Body>
     void run(Context& context, std::int64_t key, const Body& body) {
         const Context::Turn turn(context);
-        const auto found = entries_.find(key);
-        if (found == entries_.end()) {
-            context.used_host = false;
-            body();
-            entries_[key].repeats_host = context.used_host;
-            return;
-        }
-        Entry& entry = found->second;
-        if (entry.repeats_host) {
-            body();
-            return;
-        }
-        if (entry.graph == nullptr) entry.graph = record(context, body);
-        TYPENET_CUDA_CHECK(cudaGraphLaunch(entry.graph.get(), context.stream()));
+        auto found = graphs_.find(key);
+        if (found == graphs_.end()) found = graphs_.emplace(key, record(context, body)).first;
+        TYPENET_CUDA_CHECK(cudaGraphLaunch(found->second.get(), context.stream()));
     }
 
 private:
-    struct Entry {
-        bool repeats_host = false;
-        Owned<cudaGraphExec_t> graph;
-    };
-
     template <class Body>
     static Owned<cudaGraphExec_t> record(Context& context, const Body& body) {
-        TYPENET_CUDA_CHECK(
-            cudaStreamBeginCapture(context.stream(), cudaStreamCaptureModeThreadLocal));
+        // Relaxed, since cuBLAS may load the kernels that it chooses while we record.
+        TYPENET_CUDA_CHECK(cudaStreamBeginCapture(context.stream(), cudaStreamCaptureModeRelaxed));
         cudaGraph_t graph = nullptr;
         try {
             body();
@@ -203,7 +187,7 @@ private:
         return Owned<cudaGraphExec_t>{executable};
     }
 
-    std::map<std::int64_t, Entry> entries_;
+    std::map<std::int64_t, Owned<cudaGraphExec_t>> graphs_;
 };
 
 }  // namespace typenet::cuda

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "typenet/core/error.hpp"
 #include "typenet/core/geometry.hpp"
 #include "typenet/core/precision.hpp"
+#include "typenet/data/dataset.hpp"
 #include "typenet/data/transforms.hpp"
 
 namespace typenet {
@@ -64,6 +67,16 @@ struct Cuda {
                                                   std::int64_t batch, int /*threads*/) {
         return cuda::workspace_plan<Value>(g, phase == Phase::training, batch, workspace_limit)
             .bytes;
+    }
+
+    /// What a model's context takes of the GPU's memory: staging and cuBLAS's workspace.
+    static constexpr std::int64_t context_bytes = cuda::Context::device_bytes;
+    /// What a trainer or predictor takes beside the planned buffers: outputs, labels, losses, and
+    /// `step_bytes` of values that change from step to step.
+    static constexpr std::int64_t transfer_bytes(const Geometry& last, Phase phase,
+                                                 std::int64_t batch, std::int64_t step_bytes) {
+        return Outputs::device_bytes(last, batch, phase == Phase::training) +
+               cuda::round_up(step_bytes, 4);
     }
 
     /// The memory of a model's `count` parameters, which start at its floats().
@@ -181,34 +194,103 @@ struct Cuda {
     static void load_values(Context& context, const Geometry& first, const float* values,
                             std::int64_t batch, float* input) {
         const cuda::Context::Turn turn(context);
-        const void* sent =
-            context.staging().send(context.stream(), values, batch * first.input.size() * 4);
-        cuda::fill_map<Value, cuda::FromCanonical>(context.stream(), cuda::input_map(first), batch,
-                                                   reinterpret_cast<Value*>(input),
-                                                   static_cast<const float*>(sent));
-        context.staging().consumed(context.stream());
+        context.staging().send(context.stream(), values, first.input.size() * 4, batch,
+                               [&](const std::byte* sent, std::int64_t sample, std::int64_t count) {
+                                   fill_input<cuda::FromCanonical>(
+                                       context, first, input, sample, count,
+                                       reinterpret_cast<const float*>(sent));
+                               });
     }
+
+    /// The pixels of a data set in the GPU's memory or, where that does not suffice, the host's.
+    class ImageStore {
+    public:
+        ImageStore(Context& context, const Dataset& dataset) : host_(dataset.pixels) {
+            const cuda::Context::Turn turn(context);
+            std::size_t free = 0, total = 0;
+            TYPENET_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+            if (host_.size() + left_free > free) return;
+            device_ = cuda::Arena(static_cast<std::int64_t>(host_.size()));
+            TYPENET_CUDA_CHECK(cudaMemcpyAsync(device_.bytes(), host_.data(), host_.size(),
+                                               cudaMemcpyHostToDevice, context.stream()));
+            context.synchronize();
+        }
+        bool is_on_device() const { return device_.bytes() != nullptr; }
+
+    private:
+        friend Cuda;
+        /// Bytes that stay free for recorded graphs.
+        static constexpr std::size_t left_free = std::size_t{64} << 20;
+        std::span<const std::uint8_t> host_;
+        Arena device_;
+    };
 
     /// Byte images of `batch` samples, resized where their size differs from the network's and
     /// normalised, into the network's input; all but the copy is the GPU's work.
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const Shape& image, const Normalization& normalization,
                             std::int64_t batch, float* input) {
-        require_images(image, first.input);
+        const cuda::Context::Turn turn(context);
+        context.staging().send(context.stream(), pixels, image.size(), batch,
+                               fill_from_sent(context, first, image, normalization, input));
+    }
+    /// The same for images of a store. Those in the GPU's memory are not copied, only `indices` is.
+    static void load_images(Context& context, const Geometry& first, const ImageStore& store,
+                            std::span<const std::uint32_t> indices, const Shape& image,
+                            const Normalization& normalization, float* input) {
+        const cuda::Context::Turn turn(context);
+        const auto batch = static_cast<std::int64_t>(indices.size());
+        const auto size = static_cast<std::size_t>(image.size());
+        if (store.is_on_device()) {
+            context.staging().send(
+                context.stream(), indices.data(), 4, batch,
+                [&](const std::byte* sent, std::int64_t sample, std::int64_t count) {
+                    cuda::Images images = images_of(image, normalization);
+                    images.pixels = store.device_.template as<const std::uint8_t>();
+                    images.indices = reinterpret_cast<const std::uint32_t*>(sent);
+                    fill_input<cuda::FromImages>(context, first, input, sample, count, images);
+                });
+            return;
+        }
+        context.staging().send(
+            context.stream(), image.size(), batch,
+            [&](std::byte* target, std::int64_t sample, std::int64_t count) {
+                for (std::int64_t n = sample; n < sample + count; ++n, target += size)
+                    std::memcpy(target,
+                                store.host_.data() + indices[static_cast<std::size_t>(n)] * size,
+                                size);
+            },
+            fill_from_sent(context, first, image, normalization, input));
+    }
+
+private:
+    static cuda::Images images_of(const Shape& image, const Normalization& normalization) {
         cuda::Images images{};
         images.height = image.height;
         images.width = image.width;
         std::copy(normalization.mean.begin(), normalization.mean.end(), images.mean);
         std::copy(normalization.deviation.begin(), normalization.deviation.end(), images.deviation);
-        const cuda::Context::Turn turn(context);
-        images.pixels = static_cast<const std::uint8_t*>(
-            context.staging().send(context.stream(), pixels, batch * image.size()));
-        cuda::fill_map<Value, cuda::FromImages>(context.stream(), cuda::input_map(first), batch,
-                                                reinterpret_cast<Value*>(input), images);
-        context.staging().consumed(context.stream());
+        return images;
     }
-
-private:
+    /// Samples `sample` to `sample + count - 1` of the network's input.
+    template <template <class, int> class Source, class From>
+    static void fill_input(Context& context, const Geometry& first, float* input,
+                           std::int64_t sample, std::int64_t count, const From& from) {
+        const cuda::Map map = cuda::input_map(first);
+        cuda::fill_map<Value, Source>(context.stream(), map, count,
+                                      reinterpret_cast<Value*>(input) + sample * map.sample(),
+                                      from);
+    }
+    /// What fills the input from images that were sent side by side.
+    static auto fill_from_sent(Context& context, const Geometry& first, const Shape& image,
+                               const Normalization& normalization, float* input) {
+        return [&context, &first, input, images = images_of(image, normalization)](
+                   const std::byte* sent, std::int64_t sample, std::int64_t count) {
+            cuda::Images own = images;
+            own.pixels = reinterpret_cast<const std::uint8_t*>(sent);
+            fill_input<cuda::FromImages>(context, first, input, sample, count, own);
+        };
+    }
     static constexpr std::int64_t bytes_of(const cuda::Map& map) {
         return cuda::round_up(map.sample() * static_cast<std::int64_t>(sizeof(Value)), 64);
     }

@@ -50,8 +50,14 @@ public:
         sum_ = Arena(sizeof(LossSum));
         host_sum_ = PinnedMemory(sizeof(LossSum));
         host_labels_.reserve(static_cast<std::size_t>(batch));
-        label_staging_ = std::make_unique<Staging>();
-        label_staging_->reserve(batch * 4);
+    }
+    /// What such outputs take of the GPU's memory.
+    static constexpr std::int64_t device_bytes(const Geometry& last, std::int64_t batch,
+                                               bool training) {
+        const Map map = output_map(last);
+        const std::int64_t values = std::int64_t{map.channels} * map.pixels();
+        return batch * (values + (training ? 3 : 0)) * 4 +
+               (training ? static_cast<std::int64_t>(sizeof(LossSum)) : 0);
     }
 
     /// Canonical outputs [batch][outputs]; waits for them.
@@ -77,19 +83,25 @@ public:
         for (std::size_t n = 0; n < labels.size(); ++n) require_class(labels[n], n, size());
         host_labels_.assign(labels.begin(), labels.end());
         const Context::Turn turn(context);
-        const auto bytes = static_cast<std::int64_t>(labels.size_bytes());
-        const void* sent = label_staging_->send(context.stream(), labels.data(), bytes);
-        TYPENET_CUDA_CHECK(cudaMemcpyAsync(labels_.bytes(), sent, labels.size_bytes(),
-                                           cudaMemcpyDeviceToDevice, context.stream()));
-        label_staging_->consumed(context.stream());
+        const auto place = [&](const std::byte* sent, std::int64_t first, std::int64_t count) {
+            TYPENET_CUDA_CHECK(cudaMemcpyAsync(labels_.bytes() + 4 * first, sent,
+                                               static_cast<std::size_t>(4 * count),
+                                               cudaMemcpyDeviceToDevice, context.stream()));
+        };
+        context.staging().send(context.stream(), labels.data(), 4,
+                               static_cast<std::int64_t>(labels.size()), place);
     }
 
-    /// Computes the loss of a batch and, unless `gradients` is null, its gradient. Cross entropy
-    /// stays on the GPU; any other loss is computed by the host, which waits for the outputs.
+    /// Whether a loss is computed on the GPU. Any other is the host's work, which waits for the
+    /// outputs, so that no recording can hold it.
+    template <class Loss>
+    static constexpr bool computes = std::is_same_v<Loss, CrossEntropy>;
+
+    /// Computes the loss of a batch and its gradient.
     template <class Loss>
     void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
                   std::int64_t batch) {
-        if constexpr (std::is_same_v<Loss, CrossEntropy>) {
+        if constexpr (computes<Loss>) {
             launch(cross_entropy<T>, dim3(static_cast<unsigned>(divide_up(batch, warps_per_block))),
                    dim3(32, warps_per_block), 0, context.stream(), map_,
                    reinterpret_cast<const T*>(outputs), labels_.template as<const std::int32_t>(),
@@ -99,21 +111,20 @@ public:
                    context.stream(), losses_.template as<const float>(),
                    correct_.template as<const std::int32_t>(), batch, sum_.template as<LossSum>());
         } else {
-            context.used_host = true;
-            std::vector<float> logits(static_cast<std::size_t>(batch * size()));
-            std::vector<float> logit_gradients(logits.size());
-            read(context, outputs, batch, logits);
-            host_value_ = loss(logits, host_labels_, logit_gradients);
-            if (gradients == nullptr) return;
-            TYPENET_CUDA_CHECK(cudaMemcpyAsync(values_.floats(), logit_gradients.data(),
-                                               logits.size() * 4, cudaMemcpyHostToDevice,
+            const Context::Turn turn(context);
+            host_logits_.resize(static_cast<std::size_t>(batch * size()));
+            host_gradients_.resize(host_logits_.size());
+            read(context, outputs, batch, host_logits_);
+            host_value_ = loss(host_logits_, host_labels_, host_gradients_);
+            TYPENET_CUDA_CHECK(cudaMemcpyAsync(values_.floats(), host_gradients_.data(),
+                                               host_gradients_.size() * 4, cudaMemcpyHostToDevice,
                                                context.stream()));
             fill_map<T, FromCanonical>(context.stream(), map_, batch,
                                        reinterpret_cast<T*>(gradients),
                                        values_.template as<const float>());
             context.synchronize();  // until then the copy may read the vector
+            on_host_ = true;
         }
-        on_host_ = !std::is_same_v<Loss, CrossEntropy>;
     }
 
     /// What the last evaluation found; waits for it.
@@ -143,8 +154,9 @@ private:
     Arena correct_;
     Arena sum_;
     PinnedMemory host_sum_;
-    std::unique_ptr<Staging> label_staging_;
     std::vector<std::int32_t> host_labels_;
+    std::vector<float> host_logits_;
+    std::vector<float> host_gradients_;
     bool on_host_ = false;
     LossValue host_value_;
 };

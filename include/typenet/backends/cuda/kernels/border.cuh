@@ -40,9 +40,11 @@ struct FromCanonical {
     }
 };
 
-/// Byte images [sample][channel][row][column], and how to normalise them.
+/// Byte images [image][channel][row][column], and how to normalise them. Sample n is image
+/// indices[n], or image n where `indices` is null.
 struct Images {
     const std::uint8_t* pixels;
+    const std::uint32_t* indices;
     int height;
     int width;
     float mean[4];
@@ -57,13 +59,14 @@ struct FromImages {
 
     __device__ Pack<n> operator()(std::int64_t row, int channel) const {
         const MapPlace place(map, row);
+        const std::int64_t image =
+            images.indices != nullptr ? images.indices[place.sample] : place.sample;
         const Tap rows(place.y, images.height, map.height);
         const Tap columns(place.x, images.width, map.width);
         Pack<n> values{};
         for (int i = 0; i < n && channel + i < map.channels; ++i) {
             const int c = channel + i;
-            const std::uint8_t* plane = images.pixels + (place.sample * map.channels + c) *
-                                                            images.height *
+            const std::uint8_t* plane = images.pixels + (image * map.channels + c) * images.height *
                                                             std::int64_t{images.width};
             const auto at = [&](int y, int x) {
                 return static_cast<float>(plane[std::int64_t{y} * images.width + x]);
