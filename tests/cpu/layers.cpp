@@ -4,9 +4,19 @@
 using namespace typenet;
 using namespace typenet::testing;
 
-TEST_CASE("Linear layers of odd widths") {
+namespace {
+
+template <class Net>
+void compare(Numbers numbers) {
+    compare_everywhere<Net>(numbers);
+}
+
+}  // namespace
+
+#include "support/layer_cases.hpp"
+
+TEST_CASE("Linear layers on a batch of odd size") {
     using Net = Network<Input<33>, Linear<17>, Relu, Linear<70>, Relu, Linear<5>>;
-    compare_everywhere<Net>(Numbers::whole);
     for (const cpu::Isa isa : available_isas())
         compare_with_reference<Net>(isa, 29, Numbers::whole);
 }
@@ -15,62 +25,4 @@ TEST_CASE("Wide linear layers are cut into tasks by columns") {
     using Net = Network<Input<2100>, Linear<40>, Linear<1000>, Linear<7>>;
     for (const cpu::Isa isa : available_isas())
         compare_with_reference<Net>(isa, 4, Numbers::whole, 3);
-}
-
-TEST_CASE("A linear layer reads a map as it lies in memory") {
-    using Net = Network<Input<21, 3, 5>, Conv2d<19, Kernel<1>>, Flatten, Linear<4>>;
-    compare_everywhere<Net>(Numbers::whole);
-    using First = Network<Input<3, 5, 4>, Flatten, Linear<6>>;
-    compare_everywhere<First>(Numbers::whole);
-}
-
-TEST_CASE("Dropout beside a linear layer, in either order with ReLU") {
-    using Net = Network<Input<24>, Linear<50>, Dropout<>, Relu, Linear<40>, Relu,
-                        Dropout<std::ratio<1, 2>>, Linear<6>, Dropout<>>;
-    compare_everywhere<Net>(Numbers::whole);
-}
-
-TEST_CASE("Stages that stand alone") {
-    using Net = Network<Input<3, 9, 10>, Relu, MaxPool2d<Kernel<3>, Stride<1>, Padding<1>>,
-                        Conv2d<18, Kernel<3>>, MaxPool2d<Kernel<2>, Stride<2>>, Relu,
-                        MaxPool2d<Kernel<2>>, Conv2d<5, Kernel<1>>>;
-    compare_everywhere<Net>(Numbers::whole);
-}
-
-TEST_CASE("Dropout on maps, whole or flattened") {
-    using Net = Network<Input<3, 7, 6>, Conv2d<18, Kernel<3>, Padding<1>>, Dropout<>,
-                        Conv2d<5, Kernel<3>, Padding<1>>, Flatten, Dropout<>, Linear<3>>;
-    compare_everywhere<Net>(Numbers::whole);
-}
-
-TEST_CASE("Adaptive average pool") {
-    using Net = Network<Input<4, 7, 9>, Conv2d<18, Kernel<3>, Padding<1>>, AdaptiveAvgPool2d<5, 6>,
-                        Conv2d<7, Kernel<3>, Padding<1>>, AdaptiveAvgPool2d<9, 4>, Relu>;
-    compare_everywhere<Net>(Numbers::real);
-}
-
-TEST_CASE("Resize, as a first layer and within the network") {
-    using First = Network<Input<3, 6, 5>, Resize<13, 17>, Conv2d<7, Kernel<3>, Padding<1>>>;
-    compare_everywhere<First>(Numbers::real);
-    using Within = Network<Input<3, 6, 5>, Conv2d<18, Kernel<3>>, Resize<9, 7>,
-                           Conv2d<7, Kernel<3>, Padding<1>>, Resize<2, 3>>;
-    compare_everywhere<Within>(Numbers::real);
-    using Alone = Network<Input<3, 6, 5>, Resize<4, 8>>;
-    compare_everywhere<Alone>(Numbers::real);
-    using Unpadded = Network<Input<3, 6, 5>, Resize<4, 8>, Flatten, Linear<3>>;
-    compare_everywhere<Unpadded>(Numbers::real);
-}
-
-TEST_CASE("Local response normalisation") {
-    using Net = Network<Input<3, 5, 6>, Conv2d<19, Kernel<3>, Padding<1>>,
-                        LocalResponseNorm<5, std::ratio<1, 2>>, Conv2d<7, Kernel<3>, Padding<1>>,
-                        LocalResponseNorm<3>>;
-    compare_everywhere<Net>(Numbers::real);
-}
-
-TEST_CASE("Softmax, last and within") {
-    using Last = Network<Input<12>, Linear<10>, Softmax>;
-    compare_everywhere<Last>(Numbers::real);
-    using Within = Network<Input<12>, Linear<19>, Softmax, Linear<4>>;
-    compare_everywhere<Within>(Numbers::real);
 }

@@ -5,12 +5,22 @@
 using namespace typenet;
 using namespace typenet::testing;
 
-TEST_CASE("Convolutions, ReLU and pools in a chain of odd sizes") {
+namespace {
+
+template <class Net>
+void compare(Numbers numbers) {
+    compare_on_gpu<Net>(numbers);
+}
+
+}  // namespace
+
+#include "support/convolution_cases.hpp"
+
+TEST_CASE("Convolutions on real numbers") {
     using Net = Network<Input<3, 13, 11>, Conv2d<19, Kernel<3>, Padding<1>>, Relu,
                         MaxPool2d<Kernel<3>, Stride<2>>, Conv2d<33, Kernel<5>, Padding<2>>, Relu,
                         Conv2d<7, Kernel<3>>, Flatten, Linear<5>>;
-    compare_on_gpu<Net>(Numbers::whole);
-    compare_on_gpu<Net>(Numbers::real);
+    compare<Net>(Numbers::real);
 }
 
 TEST_CASE("A batch is cut into chunks, down to one sample") {
@@ -22,56 +32,4 @@ TEST_CASE("A batch is cut into chunks, down to one sample") {
     constexpr std::int64_t two = 2 * 143 * (32 + 24) * 4;
     Model<Net, Cuda<float, two>> model{Seed{1}};
     compare_with_reference(model, 5, Numbers::whole);
-}
-
-TEST_CASE("Strides") {
-    using Net = Network<Input<3, 23, 21>, Conv2d<17, Kernel<3>, Padding<1>>,
-                        Conv2d<20, Kernel<3>, Stride<2>, Padding<1>>, Relu,
-                        Conv2d<5, Kernel<5>, Stride<3>, Padding<2>>>;
-    compare_on_gpu<Net>(Numbers::whole);
-}
-
-TEST_CASE("Strides larger than the kernel leave pixels without gradient") {
-    using Net = Network<Input<2, 11, 12>, Conv2d<16, Kernel<1>>, Conv2d<18, Kernel<2>, Stride<3>>,
-                        Conv2d<4, Kernel<1>, Stride<2>>>;
-    compare_on_gpu<Net>(Numbers::whole);
-}
-
-TEST_CASE("A first layer of few channels reads pixels of four values") {
-    using Net = Network<Input<3, 41, 39>, Conv2d<20, Kernel<11>, Stride<4>, Padding<2>>, Relu,
-                        MaxPool2d<Kernel<3>, Stride<2>>, Flatten, Linear<3>>;
-    compare_on_gpu<Net>(Numbers::whole);
-    using Pointwise = Network<Input<4, 5, 6>, Conv2d<8, Kernel<1>>>;
-    compare_on_gpu<Pointwise>(Numbers::whole);
-}
-
-TEST_CASE("Same padding is asymmetric where the kernel is even or the stride wants it") {
-    using Net = Network<Input<5, 10, 9>, Conv2d<9, Kernel<4>, Same>,
-                        Conv2d<6, Kernel<3>, Stride<2>, Same>, Conv2d<5, Kernel<2>, Same>>;
-    compare_on_gpu<Net>(Numbers::whole);
-}
-
-TEST_CASE("Kernels and strides need not be square") {
-    using Net = Network<Input<18, 9, 14>, Conv2d<40, Kernel<3, 5>, Padding<1, 2>>,
-                        Conv2d<8, Kernel<5, 2>, Stride<1, 2>, Padding<2, 0>>, Relu,
-                        Conv2d<3, Kernel<1, 3>, Stride<2, 1>>>;
-    compare_on_gpu<Net>(Numbers::whole);
-}
-
-TEST_CASE("Groups, of whole packs of channels and down to one channel each") {
-    using Whole =
-        Network<Input<3, 9, 8>, Conv2d<32, Kernel<3>>, Conv2d<48, Kernel<3>, Padding<1>, Groups<2>>,
-                Relu, Conv2d<16, Kernel<1>>>;
-    compare_on_gpu<Whole>(Numbers::whole);
-    using Odd = Network<Input<6, 8, 7>, Conv2d<10, Kernel<3>, Padding<1>, Groups<2>>,
-                        MaxPool2d<Kernel<2>>, Conv2d<10, Kernel<3>, Padding<1>, Groups<10>>, Relu,
-                        Conv2d<15, Kernel<1>, Groups<5>>>;
-    compare_on_gpu<Odd>(Numbers::whole);
-}
-
-TEST_CASE("A pool without ReLU, with padding, and with ties") {
-    using Net = Network<Input<20, 9, 10>, Conv2d<17, Kernel<3>, Padding<1>>,
-                        MaxPool2d<Kernel<3>, Stride<2>, Padding<1>>, Conv2d<6, Kernel<1>>, Relu,
-                        MaxPool2d<Kernel<2>, Stride<3>>>;
-    compare_on_gpu<Net>(Numbers::whole);
 }

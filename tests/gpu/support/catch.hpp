@@ -43,7 +43,7 @@ public:
     static const ::gpu_test::Registration GPU_TEST_NAMED(function, _registration){name, function}; \
     static void function()
 
-#define TEST_CASE(name) GPU_TEST_CASE(GPU_TEST_NAMED(test_case_, __LINE__), name)
+#define TEST_CASE(name) GPU_TEST_CASE(GPU_TEST_NAMED(test_case_, __COUNTER__), name)
 #define INFO(...)                                                                    \
     const ::gpu_test::Note GPU_TEST_NAMED(note_, __LINE__) {                         \
         static_cast<std::ostringstream&&>(std::ostringstream{} << __VA_ARGS__).str() \

@@ -194,12 +194,13 @@ struct Cuda {
     static void load_values(Context& context, const Geometry& first, const float* values,
                             std::int64_t batch, float* input) {
         const cuda::Context::Turn turn(context);
-        context.staging().send(context.stream(), values, first.input.size() * 4, batch,
-                               [&](const std::byte* sent, std::int64_t sample, std::int64_t count) {
-                                   fill_input<cuda::FromCanonical>(
-                                       context, first, input, sample, count,
-                                       reinterpret_cast<const float*>(sent));
-                               });
+        const cuda::Map map = cuda::input_map(first);
+        context.staging().send(
+            context.stream(), values, first.input.size() * 4, batch,
+            [&](const std::byte* sent, std::int64_t sample, std::int64_t count) {
+                const cuda::FromCanonical source{map, reinterpret_cast<const float*>(sent)};
+                fill_input(context, source, input, sample, count);
+            });
     }
 
     /// The pixels of a data set in the GPU's memory or, where that does not suffice, the host's.
@@ -222,7 +223,7 @@ struct Cuda {
         /// Bytes that stay free for recorded graphs.
         static constexpr std::size_t left_free = std::size_t{64} << 20;
         std::span<const std::uint8_t> host_;
-        Arena device_;
+        cuda::Arena device_;
     };
 
     /// Byte images of `batch` samples, resized where their size differs from the network's and
@@ -231,27 +232,28 @@ struct Cuda {
                             const Shape& image, const Normalization& normalization,
                             std::int64_t batch, float* input) {
         const cuda::Context::Turn turn(context);
+        const cuda::FromImages source = source_of(first, image, normalization);
         context.staging().send(context.stream(), pixels, image.size(), batch,
-                               fill_from_sent(context, first, image, normalization, input));
+                               fill_from_sent(context, source, input));
     }
     /// The same for images of a store. Those in the GPU's memory are not copied, only `indices` is.
     static void load_images(Context& context, const Geometry& first, const ImageStore& store,
                             std::span<const std::uint32_t> indices, const Shape& image,
                             const Normalization& normalization, float* input) {
         const cuda::Context::Turn turn(context);
+        cuda::FromImages source = source_of(first, image, normalization);
         const auto batch = static_cast<std::int64_t>(indices.size());
-        const auto size = static_cast<std::size_t>(image.size());
         if (store.is_on_device()) {
+            source.images.pixels = store.device_.template as<const std::uint8_t>();
             context.staging().send(
                 context.stream(), indices.data(), 4, batch,
                 [&](const std::byte* sent, std::int64_t sample, std::int64_t count) {
-                    cuda::Images images = images_of(image, normalization);
-                    images.pixels = store.device_.template as<const std::uint8_t>();
-                    images.indices = reinterpret_cast<const std::uint32_t*>(sent);
-                    fill_input<cuda::FromImages>(context, first, input, sample, count, images);
+                    source.images.indices = reinterpret_cast<const std::uint32_t*>(sent);
+                    fill_input(context, source, input, sample, count);
                 });
             return;
         }
+        const auto size = static_cast<std::size_t>(image.size());
         context.staging().send(
             context.stream(), image.size(), batch,
             [&](std::byte* target, std::int64_t sample, std::int64_t count) {
@@ -260,35 +262,35 @@ struct Cuda {
                                 store.host_.data() + indices[static_cast<std::size_t>(n)] * size,
                                 size);
             },
-            fill_from_sent(context, first, image, normalization, input));
+            fill_from_sent(context, source, input));
     }
 
 private:
-    static cuda::Images images_of(const Shape& image, const Normalization& normalization) {
-        cuda::Images images{};
-        images.height = image.height;
-        images.width = image.width;
-        std::copy(normalization.mean.begin(), normalization.mean.end(), images.mean);
-        std::copy(normalization.deviation.begin(), normalization.deviation.end(), images.deviation);
-        return images;
+    /// Images of one shape, whose place is still to be set.
+    static cuda::FromImages source_of(const Geometry& first, const Shape& image,
+                                      const Normalization& normalization) {
+        cuda::FromImages source{cuda::input_map(first), {}};
+        source.images.height = image.height;
+        source.images.width = image.width;
+        std::copy(normalization.mean.begin(), normalization.mean.end(), source.images.mean);
+        std::copy(normalization.deviation.begin(), normalization.deviation.end(),
+                  source.images.deviation);
+        return source;
     }
     /// Samples `sample` to `sample + count - 1` of the network's input.
-    template <template <class, int> class Source, class From>
-    static void fill_input(Context& context, const Geometry& first, float* input,
-                           std::int64_t sample, std::int64_t count, const From& from) {
-        const cuda::Map map = cuda::input_map(first);
-        cuda::fill_map<Value, Source>(context.stream(), map, count,
-                                      reinterpret_cast<Value*>(input) + sample * map.sample(),
-                                      from);
+    template <class Source>
+    static void fill_input(Context& context, const Source& source, float* input,
+                           std::int64_t sample, std::int64_t count) {
+        cuda::fill_map(context.stream(), source, count,
+                       reinterpret_cast<Value*>(input) + sample * source.map.sample());
     }
     /// What fills the input from images that were sent side by side.
-    static auto fill_from_sent(Context& context, const Geometry& first, const Shape& image,
-                               const Normalization& normalization, float* input) {
-        return [&context, &first, input, images = images_of(image, normalization)](
-                   const std::byte* sent, std::int64_t sample, std::int64_t count) {
-            cuda::Images own = images;
-            own.pixels = reinterpret_cast<const std::uint8_t*>(sent);
-            fill_input<cuda::FromImages>(context, first, input, sample, count, own);
+    static auto fill_from_sent(Context& context, const cuda::FromImages& source, float* input) {
+        return [&context, source, input](const std::byte* sent, std::int64_t sample,
+                                         std::int64_t count) {
+            cuda::FromImages own = source;
+            own.images.pixels = reinterpret_cast<const std::uint8_t*>(sent);
+            fill_input(context, own, input, sample, count);
         };
     }
     static constexpr std::int64_t bytes_of(const cuda::Map& map) {

@@ -17,16 +17,16 @@
 namespace typenet::cuda {
 
 /// target = source's values, in as large pieces as the map's pixels allow.
-template <class T, template <class, int> class Source, class... Arguments>
-void fill_map(cudaStream_t stream, const Map& map, std::int64_t samples, T* target,
-              const Arguments&... arguments) {
+template <class T, class Source>
+void fill_map(cudaStream_t stream, const Source& source, std::int64_t samples, T* target) {
+    const Map& map = source.map;
     const auto fill = [&](auto size) {
         constexpr int n = decltype(size)::value;
         const int packs = map.pixel / n;
         const std::int64_t rows = samples * map.pixels();
         const RowsLaunch shape(rows, packs, std::int64_t{1} << 30);
-        launch(compute_rows<T, n, false, Source<T, n>>, shape.grid, shape.block, 0, stream,
-               Source<T, n>{map, arguments...}, target, nullptr, rows, packs);
+        launch(compute_rows<T, n, false, Source>, shape.grid, shape.block, 0, stream, source,
+               target, nullptr, rows, packs);
     };
     if (map.pixel == pack_size<T>(planar_channel_limit))
         fill(std::integral_constant<int, pack_size<T>(planar_channel_limit)>{});
@@ -119,9 +119,8 @@ public:
             TYPENET_CUDA_CHECK(cudaMemcpyAsync(values_.floats(), host_gradients_.data(),
                                                host_gradients_.size() * 4, cudaMemcpyHostToDevice,
                                                context.stream()));
-            fill_map<T, FromCanonical>(context.stream(), map_, batch,
-                                       reinterpret_cast<T*>(gradients),
-                                       values_.template as<const float>());
+            fill_map(context.stream(), FromCanonical{map_, values_.template as<const float>()},
+                     batch, reinterpret_cast<T*>(gradients));
             context.synchronize();  // until then the copy may read the vector
             on_host_ = true;
         }

@@ -23,13 +23,13 @@ struct MapPlace {
     }
 };
 
-/// Canonical values [sample][channel][row][column], `n` channels at a time.
-template <class T, int n>
+/// Canonical values [sample][channel][row][column].
 struct FromCanonical {
     Map map;
     const float* values;
 
-    __device__ Pack<n> operator()(std::int64_t row, int channel) const {
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const MapPlace place(map, row);
         Pack<n> pack{};
         for (int i = 0; i < n && channel + i < map.channels; ++i)
@@ -52,12 +52,12 @@ struct Images {
 };
 
 /// Images, resized to the map and normalised.
-template <class T, int n>
 struct FromImages {
     Map map;
     Images images;
 
-    __device__ Pack<n> operator()(std::int64_t row, int channel) const {
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const MapPlace place(map, row);
         const std::int64_t image =
             images.indices != nullptr ? images.indices[place.sample] : place.sample;

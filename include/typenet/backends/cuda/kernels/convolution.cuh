@@ -12,8 +12,8 @@ struct PatchRows {
     const T* input;
     std::int64_t samples;
 
-    __device__ Pack<pack_size<T>(p.length)> operator()(std::int64_t row, int first) const {
-        constexpr int n = pack_size<T>(p.length);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int first) const {
         constexpr Window w = p.window;
         constexpr int pixels = p.pixels();
         const std::int64_t image = row / pixels;  // group * samples + sample
@@ -50,8 +50,8 @@ struct PatchesGradient {
     const T* patches;
     std::int64_t samples;
 
-    __device__ Pack<pack_size<T>(p.input.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(p.input.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         constexpr Window w = p.window;
         constexpr bool whole = p.channels % n == 0;
         const Place<p.input> place(row);

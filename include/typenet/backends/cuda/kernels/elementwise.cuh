@@ -46,8 +46,8 @@ struct Activation {
     const DropoutMask* mask;
     float keep_scale;
 
-    __device__ Pack<pack_size<T>(map.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(map.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         Pack<n> values = load<n>(input + row * map.pixel + channel);
         if (biases != nullptr) {
             const Pack<n> added = load<n>(biases + channel);
@@ -74,8 +74,8 @@ struct ActivationGradient {
     const DropoutMask* mask;
     float keep_scale;
 
-    __device__ Pack<pack_size<T>(map.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(map.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const std::int64_t place = row * map.pixel + channel;
         Pack<n> values = load<n>(gradient + place);
         if constexpr (relu) {

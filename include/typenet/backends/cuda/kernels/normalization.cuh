@@ -30,8 +30,8 @@ struct LocalResponseNorm {
     const T* input;
     NormParameters norm;
 
-    __device__ Pack<pack_size<T>(map.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(map.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const T* pixel = input + row * map.pixel;
         Pack<n> values{};
         for (int i = 0; i < n; ++i) {
@@ -50,8 +50,8 @@ struct LocalResponseNormGradient {
     const T* gradient;
     NormParameters norm;
 
-    __device__ Pack<pack_size<T>(map.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(map.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const T* pixel = input + row * map.pixel;
         const T* slope = gradient + row * map.pixel;
         Pack<n> values{};

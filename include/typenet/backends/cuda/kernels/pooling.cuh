@@ -25,9 +25,8 @@ struct MaxPool {
     const float* biases;  ///< or null
     std::uint8_t* codes;  ///< or null
 
-    __device__ Pack<pack_size<T>(pool.output.pixel)> operator()(std::int64_t row,
-                                                                int channel) const {
-        constexpr int n = pack_size<T>(pool.output.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         constexpr Window w = pool.window;
         const Place<pool.output> place(row);
         const T* sample = input + place.sample * pool.input.sample() + channel;
@@ -76,9 +75,8 @@ struct MaxPoolGradient {
     const T* gradient;
     const std::uint8_t* codes;
 
-    __device__ Pack<pack_size<T>(pool.input.pixel)> operator()(std::int64_t row,
-                                                               int channel) const {
-        constexpr int n = pack_size<T>(pool.input.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         constexpr Window w = pool.window;
         const Place<pool.input> place(row);
         const std::int64_t start = place.sample * pool.output.sample() + channel;
@@ -107,8 +105,8 @@ template <class T, Map in, Map out>
 struct AveragePool {
     const T* input;
 
-    __device__ Pack<pack_size<T>(out.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(out.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const Place<out> place(row);
         const int top = place.y * in.height / out.height;
         const int bottom = ((place.y + 1) * in.height + out.height - 1) / out.height;
@@ -131,8 +129,8 @@ template <class T, Map in, Map out>
 struct AveragePoolGradient {
     const T* gradient;
 
-    __device__ Pack<pack_size<T>(in.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(in.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const Place<in> place(row);
         const T* sample = gradient + place.sample * out.sample() + channel;
         // The outputs whose windows hold this pixel.

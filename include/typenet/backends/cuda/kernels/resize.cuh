@@ -30,8 +30,8 @@ template <class T, Map in, Map out>
 struct Resized {
     const T* input;
 
-    __device__ Pack<pack_size<T>(out.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(out.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const Place<out> place(row);
         const Tap rows(place.y, in.height, out.height);
         const Tap columns(place.x, in.width, out.width);
@@ -74,8 +74,8 @@ template <class T, Map in, Map out>
 struct ResizedGradient {
     const T* gradient;
 
-    __device__ Pack<pack_size<T>(in.pixel)> operator()(std::int64_t row, int channel) const {
-        constexpr int n = pack_size<T>(in.pixel);
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
         const Place<in> place(row);
         const Readers rows(place.y, in.height, out.height);
         const Readers columns(place.x, in.width, out.width);

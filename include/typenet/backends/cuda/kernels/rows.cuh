@@ -11,7 +11,8 @@
 
 namespace typenet::cuda {
 
-/// target[row][channel] = source(row, channel), `n` channels at a time; unless `target` is null.
+/// target[row][channel] = what stands there by the source, whose at<n>(row, channel) gives `n`
+/// channels at a time; unless `target` is null.
 /// With `sums`, partial_sums[block][channel] are the sums over the rows that each block took.
 template <class T, int n, bool sums, class Source>
 __global__ void __launch_bounds__(threads_per_block)
@@ -23,7 +24,7 @@ __global__ void __launch_bounds__(threads_per_block)
         const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
         const std::int64_t step = std::int64_t{gridDim.x} * blockDim.y;
         for (std::int64_t row = first; row < rows; row += step) {
-            const Pack<n> values = source(row, channel);
+            const Pack<n> values = source.template at<n>(row, channel);
             if (target != nullptr) store(target + (row * packs + pack) * n, values);
             if constexpr (sums) {
                 TYPENET_UNROLL
