@@ -157,18 +157,40 @@ TEST_CASE("What a gathering thread throws reaches the loop") {
     }
 }
 
+TEST_CASE("Without gathering, batches have the same labels, and indices in place of pixels") {
+    const Dataset dataset = numbered(50);
+    const Loader gathering{dataset, {.batch = 8, .seed = Seed{5}}};
+    const Loader loader{dataset, {.batch = 8, .seed = Seed{5}, .gather = false}};
+    std::vector<std::int32_t> labels;
+    std::vector<std::uint32_t> indices;
+    for (const ImageBatch& batch : loader.epoch(3, 2)) {
+        REQUIRE(batch.pixels.empty());
+        REQUIRE(batch.image_shape == dataset.image_shape);
+        labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
+        indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
+    }
+    CHECK(labels == labels_of(gathering, 3, 2));
+    CHECK(std::equal(indices.begin(), indices.end(), labels.begin(), labels.end()));
+    for (const ImageBatch& batch : gathering.epoch(0)) {
+        CHECK(std::equal(batch.indices.begin(), batch.indices.end(), batch.labels.begin(),
+                         batch.labels.end()));
+    }
+}
+
 TEST_CASE("Batches cost no allocation") {
     if (allocations() == 0) TYPENET_SKIP("this build's operator new is not the counting one");
     const Dataset dataset = numbered(200);
-    const Loader loader{dataset, {.threads = 2}};
-    auto epoch = loader.epoch(0);
-    auto place = epoch.begin();
-    const std::int64_t before = allocations();
-    std::int64_t seen = 0;
-    for (; place != epoch.end(); ++place) seen += place->size();
-    const std::int64_t during = allocations() - before;
-    CHECK(seen == 200);
-    CHECK(during == 0);
+    for (const bool gather : {true, false}) {
+        const Loader loader{dataset, {.threads = 2, .gather = gather}};
+        auto epoch = loader.epoch(0);
+        auto place = epoch.begin();
+        const std::int64_t before = allocations();
+        std::int64_t seen = 0;
+        for (; place != epoch.end(); ++place) seen += place->size();
+        const std::int64_t during = allocations() - before;
+        CHECK(seen == 200);
+        CHECK(during == 0);
+    }
 }
 
 TEST_CASE("Options out of range are refused") {

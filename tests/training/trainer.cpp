@@ -89,6 +89,38 @@ TEST_CASE("A step allocates nothing") {
     CHECK(trainer.loss() > 0);
 }
 
+TEST_CASE("Images named by their indices train to the same bits as images that are handed over") {
+    Dataset dataset = make_synthetic(Split::train, 21);
+    for (std::int32_t& label : dataset.labels) label %= 5;
+    const auto train = [&](bool gather) {
+        Model<Small> model{Seed{1}, Initialization::kaiming_normal, Threads{2}};
+        Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 0.01f, .momentum = 0.9f},
+                        Batch{8}};
+        Predictor predictor{model, Batch{4}};
+        const DeviceImages images{model, dataset};
+        CHECK(images.is_on_device());
+        const Loader loader{dataset, {.batch = 8, .seed = Seed{3}, .gather = gather}};
+        std::vector<float> results;
+        for (const ImageBatch& batch : loader.epoch(0)) {
+            if (gather)
+                trainer.step(batch, Normalization::symmetric());
+            else
+                trainer.step(images, batch, Normalization::symmetric());
+            results.push_back(trainer.loss());
+        }
+        for (const ImageBatch& batch : loader.epoch(1)) {
+            const std::vector<float> outputs =
+                gather ? predictor(batch, Normalization::symmetric())
+                       : predictor(images, batch, Normalization::symmetric());
+            results.insert(results.end(), outputs.begin(), outputs.end());
+        }
+        return results;
+    };
+    const std::vector<float> expected = train(true);
+    CHECK(expected.size() == 3 + 21 * 5);
+    CHECK(train(false) == expected);
+}
+
 TEST_CASE("Smaller batches just run, and each mean is over its own samples") {
     Model<Small> model;
     Trainer large{model, CrossEntropy{}, Sgd{.learning_rate = 0}, Batch{8}};
@@ -138,6 +170,14 @@ TEST_CASE("What does not fit is refused with its numbers") {
              "1 samples came with 2 labels");
     const std::vector<std::int32_t> wrong{5};
     contains(message([&] { trainer.step(std::span{inputs}.first(969), wrong); }), "label 5");
+    const Dataset dataset = make_synthetic(Split::train, 2);
+    const DeviceImages images{model, dataset};
+    const std::vector<std::uint32_t> indices{1, 2};
+    ImageBatch batch{{}, dataset.labels, dataset.image_shape, 0, indices};
+    contains(message([&] { trainer.step(batch); }), "give the DeviceImages as well");
+    contains(message([&] { trainer.step(images, batch); }), "names image 2 of 2");
+    batch.indices = batch.indices.first(1);
+    contains(message([&] { trainer.step(images, batch); }), "names 1 by their indices");
     contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{}, Batch{0}); }), "batch: 0");
     contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{}, Batch{-3}); }), "batch: -3");
     contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{.learning_rate = -1}, Batch{1}); }),
