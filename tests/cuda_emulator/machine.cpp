@@ -91,6 +91,16 @@ TEST_CASE("Calls are counted") {
     CHECK(emulator::calls("cudaNothing") == 0);
 }
 
+TEST_CASE("Bytes that are copied are counted by their direction") {
+    const auto up = emulator::copied(cudaMemcpyHostToDevice);
+    const auto down = emulator::copied(cudaMemcpyDeviceToHost);
+    const Floats values{std::vector<float>{1, 2, 3}};
+    CHECK(emulator::copied(cudaMemcpyHostToDevice) == up + 12);
+    CHECK(values.read() == std::vector<float>{1, 2, 3});
+    CHECK(emulator::copied(cudaMemcpyHostToDevice) == up + 12);
+    CHECK(emulator::copied(cudaMemcpyDeviceToHost) == down + 12);
+}
+
 TEST_CASE("A machine without a device says so") {
     const KeepDevice keep;
     emulator::device().count = 0;
