@@ -15,6 +15,7 @@
 #include "typenet/io/safetensors.hpp"
 #include "typenet/io/weights.hpp"
 #include "typenet/models/alexnet.hpp"
+#include "typenet/training/device_images.hpp"
 #include "typenet/training/initialization.hpp"
 #include "typenet/training/losses.hpp"
 #include "typenet/training/metrics.hpp"

@@ -72,7 +72,8 @@ private:
 
     void reserve(std::int64_t bytes) {
         if (bytes <= capacity_) return;
-        capacity_ = 0;  // whatever fails below
+        bytes = (std::max)(bytes, slot_bytes);
+        capacity_ = 0;  // should one of the allocations fail
         for (Slot& slot : slots_) {
             TYPENET_CUDA_CHECK(cudaEventSynchronize(slot.consumed.get()));
             slot.host = PinnedMemory(bytes);
