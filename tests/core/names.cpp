@@ -37,6 +37,10 @@ TEST_CASE("a layer goes by its name or by its index") {
     CHECK(Net::layers[2].source == 1);
 }
 
+TEST_CASE("a name does not make a layer of what is none") {
+    CHECK(outcome<Input<4>, Named<"a", Linear<3>>, Named<"b", int>>.fault == Reason::not_a_layer);
+}
+
 TEST_CASE("a name may be given once") {
     CHECK(outcome<Input<4>, Named<"a", Linear<3>>, Named<"b", Linear<3>>>.fault == Reason::none);
     constexpr auto& twice = outcome<Input<4>, Named<"a", Linear<3>>, Relu, Named<"a", Linear<3>>>;
