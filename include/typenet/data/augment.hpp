@@ -11,6 +11,7 @@
 #include <string>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/names.hpp"
 #include "typenet/core/random.hpp"
 #include "typenet/core/shape.hpp"
 
