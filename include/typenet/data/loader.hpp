@@ -207,7 +207,7 @@ private:
 
     Epoch(const Loader& loader, std::int64_t epoch, std::int64_t first_batch)
         : dataset_(*loader.dataset_),
-          batch_(std::min(loader.options_.batch, dataset_.size())),
+          batch_((std::min)(loader.options_.batch, dataset_.size())),
           gathers_(loader.options_.gather),
           order_(loader.order(epoch)),
           claimed_(first_batch),
@@ -218,7 +218,7 @@ private:
                         "; give 0 to " + std::to_string(last_));
         const std::int64_t left = last_ - first_batch;
         const std::int64_t ahead = gathers_ ? loader.options_.prefetch : 0;
-        slots_.resize(static_cast<std::size_t>(std::min(left, ahead + 1)));
+        slots_.resize(static_cast<std::size_t>((std::min)(left, ahead + 1)));
         for (Slot& slot : slots_) {
             if (gathers_)
                 slot.pixels.resize(static_cast<std::size_t>(batch_ * dataset_.image_shape.size()));
@@ -241,7 +241,7 @@ private:
         const std::int64_t first = batch * batch_;
         return std::span{order_}.subspan(
             static_cast<std::size_t>(first),
-            static_cast<std::size_t>(std::min(batch_, dataset_.size() - first)));
+            static_cast<std::size_t>((std::min)(batch_, dataset_.size() - first)));
     }
 
     /// What a thread does: claims the next batch once its slot is free, and gathers it.
