@@ -20,9 +20,3 @@ TEST_CASE("Linear layers on a batch of odd size") {
     Model<Net, Cuda<float>> model{Seed{1}};
     compare_with_reference(model, 129, Numbers::whole);
 }
-
-TEST_CASE("Resize from and to a single row or column") {
-    using Edges = Network<Input<9, 1, 7>, Conv2d<8, Kernel<1>>, Resize<5, 20>, Conv2d<8, Kernel<1>>,
-                          Resize<1, 1>>;
-    compare<Edges>(Numbers::real);
-}

@@ -50,6 +50,9 @@ TEST_CASE("Resize, as a first layer and within the network") {
     using Within = Network<Input<3, 6, 5>, Conv2d<18, Kernel<3>>, Resize<9, 7>,
                            Conv2d<7, Kernel<3>, Padding<1>>, Resize<2, 3>>;
     compare<Within>(Numbers::real);
+    using Edges = Network<Input<9, 1, 7>, Conv2d<8, Kernel<1>>, Resize<5, 20>, Conv2d<8, Kernel<1>>,
+                          Resize<1, 1>>;
+    compare<Edges>(Numbers::real);
     using Alone = Network<Input<3, 6, 5>, Resize<4, 8>>;
     compare<Alone>(Numbers::real);
     using Unpadded = Network<Input<3, 6, 5>, Resize<4, 8>, Flatten, Linear<3>>;

@@ -133,7 +133,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         /// Whether a loss can be a part of a recording.
         template <class Loss>
         static constexpr bool computes = true;
-        /// Computes the loss of a batch and its gradient.
+        /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
         template <class Loss>
         void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
                       std::int64_t batch) {
@@ -142,6 +142,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
             const std::span logit_gradients{logit_gradients_.data(), values};
             read(context, outputs, batch, logits);
             value_ = loss(logits, labels_, logit_gradients);
+            if (gradients == nullptr) return;
             std::fill_n(gradients, batch * gradients_.layout.sample, 0.0f);
             std::size_t i = 0;
             for (std::int64_t n = 0; n < batch; ++n)

@@ -97,7 +97,7 @@ public:
     template <class Loss>
     static constexpr bool computes = std::is_same_v<Loss, CrossEntropy>;
 
-    /// Computes the loss of a batch and its gradient.
+    /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
     template <class Loss>
     void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
                   std::int64_t batch) {
@@ -116,13 +116,14 @@ public:
             host_gradients_.resize(host_logits_.size());
             read(context, outputs, batch, host_logits_);
             host_value_ = loss(host_logits_, host_labels_, host_gradients_);
+            on_host_ = true;
+            if (gradients == nullptr) return;
             TYPENET_CUDA_CHECK(cudaMemcpyAsync(values_.floats(), host_gradients_.data(),
                                                host_gradients_.size() * 4, cudaMemcpyHostToDevice,
                                                context.stream()));
             fill_map(context.stream(), FromCanonical{map_, values_.template as<const float>()},
                      batch, reinterpret_cast<T*>(gradients));
             context.synchronize();  // until then the copy may read the vector
-            on_host_ = true;
         }
     }
 
