@@ -1,7 +1,6 @@
 // All that computes on the processor is compiled here.
 #include <typenet/backends/cpu/cpu.hpp>
 
-#include "evaluate.hpp"
 #include "train.hpp"
 
 namespace alexnet {
@@ -15,6 +14,5 @@ std::string describe<typenet::Cpu<float>>(const typenet::Cpu<float>::Context& co
 }
 
 template void run<typenet::Cpu<float>>(const TrainOptions& options);
-template void run<typenet::Cpu<float>>(const EvalOptions& options);
 
 }  // namespace alexnet

@@ -1,8 +1,8 @@
 // All that computes on an NVIDIA GPU is compiled here, by nvcc.
 #include <typenet/backends/cuda/cuda.hpp>
 
-#include "evaluate.hpp"
 #include "gpu.hpp"
+#include "make_classifier.hpp"
 #include "train.hpp"
 
 namespace alexnet {
@@ -17,14 +17,17 @@ void require_success(cudaError_t status) {
                          typenet::cuda::remedy(status));
 }
 
-template <class Options>
-void run_in_precision(const Options& options) {
-    if (options.machine.precision == "bf16")
-        run<typenet::Cuda<typenet::bf16>>(options);
-    else if (options.machine.precision == "tf32")
-        run<typenet::Cuda<typenet::tf32>>(options);
-    else
-        run<typenet::Cuda<float>>(options);
+template <class T>
+struct Backend {
+    using type = typenet::Cuda<T>;
+};
+
+/// Calls f(Backend<T>) for the precision asked for.
+template <class F>
+auto in_precision(const MachineOptions& machine, const F& f) {
+    if (machine.precision == "bf16") return f(Backend<typenet::bf16>{});
+    if (machine.precision == "tf32") return f(Backend<typenet::tf32>{});
+    return f(Backend<float>{});
 }
 
 }  // namespace
@@ -47,10 +50,16 @@ std::string describe(const typename Backend::Context&, const MachineOptions& mac
 }
 
 void run_on_gpu(const TrainOptions& options) {
-    run_in_precision(options);
+    in_precision(options.machine,
+                 [&](auto backend) { run<typename decltype(backend)::type>(options); });
 }
-void run_on_gpu(const EvalOptions& options) {
-    run_in_precision(options);
+std::unique_ptr<Classifier> make_gpu_classifier(const typenet::models::KnownNetwork& known,
+                                                const typenet::TensorFile& file,
+                                                const std::filesystem::path& path,
+                                                std::int64_t batch, const MachineOptions& machine) {
+    return in_precision(machine, [&](auto backend) {
+        return make_classifier<typename decltype(backend)::type>(known, file, path, batch, machine);
+    });
 }
 
 }  // namespace alexnet

@@ -11,8 +11,8 @@ namespace alexnet {
 /// without CUDA and where this machine has no GPU that it can use.
 std::string gpu_name();
 
-/// run<Backend>() with the Cuda backend of the precision asked for.
+/// run<Backend>() with the Cuda backend of the precision asked for. (Its classifiers:
+/// classifier.hpp.)
 void run_on_gpu(const TrainOptions& options);
-void run_on_gpu(const EvalOptions& options);
 
 }  // namespace alexnet

@@ -21,10 +21,13 @@
 #include <typenet/version.hpp>
 #include <vector>
 
+#include "classifier.hpp"
 #include "gpu.hpp"
 #include "interrupt.hpp"
 #include "options.hpp"
+#include "report.hpp"
 #include "run.hpp"
+#include "weights_file.hpp"
 
 namespace typenet {
 template <class T>
@@ -148,12 +151,14 @@ bool uses_gpu(const MachineOptions& machine) {
     }
 }
 
-template <class Options>
-void run_on_device(const Options& options) {
+void run_on_device(const TrainOptions& options) {
     if (uses_gpu(options.machine))
         run_on_gpu(options);
     else
         run<typenet::Cpu<float>>(options);
+}
+MakeClassifier& classifier_for(const MachineOptions& machine) {
+    return uses_gpu(machine) ? make_gpu_classifier : make_cpu_classifier;
 }
 
 void add_progress(CLI::App& command, bool& progress) {
@@ -292,12 +297,27 @@ void require_schedule(const std::string& schedule, const CLI::App& command) {
     belongs("--warm-up", {"cosine"});
 }
 
-CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
-    CLI::App* command = program.add_subcommand("eval", "Test given weights");
-    command->add_option("--weights", options.weights, "A weights.safetensors")
+void add_weights(CLI::App& command, std::filesystem::path& weights) {
+    command
+        .add_option("--weights", weights,
+                    "Weights of a known network, as safetensors or as PyTorch's .pth")
         ->required()
         ->check(not_empty())
         ->type_name("FILE");
+}
+
+void add_classes(CLI::App& command, std::filesystem::path& classes) {
+    command
+        .add_option("--classes", classes,
+                    "Text file with the name of a class in each line (default: those that the "
+                    "weights name, or else numbers)")
+        ->check(not_empty())
+        ->type_name("FILE");
+}
+
+CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
+    CLI::App* command = program.add_subcommand("eval", "Test given weights");
+    add_weights(*command, options.weights);
     add_data(*command, options.data);
     add_json(*command, options.json, "");
     add_machine(*command, options.machine);
@@ -305,8 +325,51 @@ CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
     return command;
 }
 
+CLI::App* add_predict(CLI::App& program, PredictOptions& options) {
+    CLI::App* command =
+        program.add_subcommand("predict", "Print the five most probable classes of each photo");
+    command->footer(
+        "Images are JPEG, PNG or PPM. One that cannot be read is reported, the others go on, and\n"
+        "the exit code is 1.");
+    add_weights(*command, options.weights);
+    add_classes(*command, options.classes);
+    add_json(*command, options.json, "");
+    add_machine(*command, options.machine);
+    command->add_option("IMAGE", options.images, "Photos")
+        ->required()
+        ->check(not_empty())
+        ->type_name("");
+    return command;
+}
+
+CLI::App* add_convert(CLI::App& program, ConvertOptions& options) {
+    CLI::App* command = program.add_subcommand("convert", "Write weights in another format");
+    command->add_option("IN", options.from, "Weights as safetensors or as PyTorch's .pth")
+        ->required()
+        ->check(not_empty())
+        ->type_name("");
+    command
+        ->add_option("OUT", options.to,
+                     "The new file: .safetensors, or .onnx for a known network in inference")
+        ->required()
+        ->check(check([](const std::string& text) -> std::string {
+            const auto extension = std::filesystem::path{text}.extension();
+            return extension == ".safetensors" || extension == ".onnx"
+                       ? ""
+                       : given(text, "a name that ends with .safetensors or .onnx");
+        }))
+        ->type_name("");
+    add_classes(*command, options.classes);
+    return command;
+}
+
 CLI::App* add_info(CLI::App& program, InfoOptions& options) {
-    CLI::App* command = program.add_subcommand("info", "Print the network and its planned memory");
+    CLI::App* command = program.add_subcommand(
+        "info", "Print the network and its planned memory, or what a file of weights holds");
+    CLI::Option* file =
+        command->add_option("FILE", options.weights, "Weights as safetensors or as PyTorch's .pth")
+            ->check(not_empty())
+            ->type_name("");
     command->add_option("--batch", options.batch, "Images a step")
         ->check(whole_number(1, most_batch))
         ->type_name("N")
@@ -335,6 +398,8 @@ CLI::App* add_info(CLI::App& program, InfoOptions& options) {
                      "Draw the memory of a training step into this SVG file")
         ->check(not_empty())
         ->type_name("FILE");
+    for (CLI::Option* option : command->get_options())
+        if (option != file && option != command->get_help_ptr()) file->excludes(option);
     return command;
 }
 
@@ -350,20 +415,20 @@ std::string version() {
     );
 }
 
-void print_error(const std::string& message) {
-    std::fputs(("alexnet: error: " + message + "\n").c_str(), stderr);
-}
-
 int run_program(int argc, char** argv) {
     TrainOptions train_options;
     EvalOptions eval_options;
+    PredictOptions predict_options;
+    ConvertOptions convert_options;
     InfoOptions info_options;
-    CLI::App program{"Trains, tests and describes AlexNet.", "alexnet"};
+    CLI::App program{"Trains, tests, uses and describes AlexNet.", "alexnet"};
     program.set_version_flag("--version", version);
     program.require_subcommand(1);
     program.get_formatter()->column_width(38);
     CLI::App* train = add_train(program, train_options);
     CLI::App* eval = add_eval(program, eval_options);
+    CLI::App* predicting = add_predict(program, predict_options);
+    CLI::App* converting = add_convert(program, convert_options);
     CLI::App* info = add_info(program, info_options);
     try {
         program.parse(argc, argv);
@@ -373,10 +438,11 @@ int run_program(int argc, char** argv) {
             throw CLI::ValidationError("--momentum: belongs to --optimizer sgd");
         require_compatible(train_options.machine);
         require_compatible(eval_options.machine);
+        require_compatible(predict_options.machine);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
         if (program.get_subcommands().empty()) {
-            print_error(fmt::format("{}; use train, eval or info",
+            print_error(fmt::format("{}; use train, eval, predict, convert or info",
                                     argc > 1 ? fmt::format("'{}' is no command", argv[1])
                                              : std::string{"a command is missing"}));
             return usage;
@@ -387,11 +453,16 @@ int run_program(int argc, char** argv) {
         return usage;
     }
     if (train->parsed()) run_on_device(train_options);
-    if (eval->parsed()) run_on_device(eval_options);
-    if (info->parsed()) run(info_options);
+    if (eval->parsed()) evaluate(eval_options, classifier_for(eval_options.machine));
+    bool all_read = true;
+    if (predicting->parsed())
+        all_read = predict(predict_options, classifier_for(predict_options.machine));
+    if (converting->parsed()) convert(convert_options);
+    if (info->parsed() && info_options.weights.empty()) run(info_options);
+    if (info->parsed() && !info_options.weights.empty()) print_weights(info_options.weights);
     if (std::fflush(stdout) != 0)
         throw typenet::Error("stdout: cannot be written; check where it leads");
-    return fine;
+    return all_read ? fine : failed;
 }
 
 }  // namespace

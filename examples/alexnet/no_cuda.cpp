@@ -1,6 +1,7 @@
 // Takes the place of cuda.cu where the program is built without CUDA.
 #include <typenet/core/error.hpp>
 
+#include "classifier.hpp"
 #include "gpu.hpp"
 
 namespace alexnet {
@@ -13,8 +14,12 @@ std::string gpu_name() {
 void run_on_gpu(const TrainOptions&) {
     gpu_name();
 }
-void run_on_gpu(const EvalOptions&) {
+std::unique_ptr<Classifier> make_gpu_classifier(const typenet::models::KnownNetwork&,
+                                                const typenet::TensorFile&,
+                                                const std::filesystem::path&, std::int64_t,
+                                                const MachineOptions&) {
     gpu_name();
+    return {};
 }
 
 }  // namespace alexnet

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace alexnet {
 
@@ -81,7 +82,22 @@ struct EvalOptions {
     bool progress = true;
 };
 
+struct PredictOptions {
+    MachineOptions machine;
+    std::filesystem::path weights;
+    std::filesystem::path classes;  ///< a file of names; empty: those of the weights
+    std::filesystem::path json;
+    std::vector<std::filesystem::path> images;
+};
+
+struct ConvertOptions {
+    std::filesystem::path from;
+    std::filesystem::path to;
+    std::filesystem::path classes;
+};
+
 struct InfoOptions {
+    std::filesystem::path weights;  ///< empty: the network itself
     std::int64_t batch = 4;
     int threads = 0;
     std::string format = "table";  ///< table, markdown, dot or json

@@ -63,6 +63,10 @@ std::string mebibytes(std::int64_t bytes) {
 
 }  // namespace
 
+void print_error(const std::string& message) {
+    std::fputs(("alexnet: error: " + message + "\n").c_str(), stderr);
+}
+
 std::string to_json(std::span<const EpochResult> epochs) {
     tn::JsonWriter json;
     add_epochs(json, epochs);

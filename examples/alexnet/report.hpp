@@ -42,6 +42,9 @@ void write_report(const std::filesystem::path& path, std::span<const EpochResult
 void write_report(const std::filesystem::path& path, const TestResult& test,
                   std::span<const std::string> names);
 
+/// One line on stderr.
+void print_error(const std::string& message);
+
 /// What computes, as describe() says it.
 void print_device(const std::string& description);
 /// Says that the images of one kind are not in the GPU's memory.

@@ -16,10 +16,6 @@ std::string describe(const typename Backend::Context& context, const MachineOpti
 template <class Backend>
 void run(const TrainOptions& options);
 
-/// Tests weights and reports; throws typenet::Error.
-template <class Backend>
-void run(const EvalOptions& options);
-
 /// Prints the network and its memory on the CPU; throws typenet::FileError.
 void run(const InfoOptions& options);
 

@@ -22,7 +22,6 @@ namespace tn = typenet;
 
 namespace {
 
-constexpr const char* classes_key = "classes";
 constexpr const char* recipe_key = "recipe";
 constexpr const char* epochs_key = "epochs";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
@@ -136,11 +135,6 @@ std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
         {"epoch", std::to_string(session.epochs.size())}};
     with_system(options.recipe.name, [&](auto system) { metadata["input"] = system.input; });
     return metadata;
-}
-
-std::string recipe_of(const std::map<std::string, std::string>& metadata) {
-    const auto found = metadata.find(recipe_key);
-    return found == metadata.end() ? "pytorch" : found->second;
 }
 
 std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,

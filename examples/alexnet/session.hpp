@@ -16,6 +16,9 @@
 
 namespace alexnet {
 
+/// The metadata key of the names of the classes, with commas between.
+inline constexpr const char* classes_key = "classes";
+
 /// Paths of what is written after every epoch; empty where it is not wanted.
 struct RunFiles {
     std::filesystem::path folder;
@@ -48,9 +51,6 @@ std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
                                                     const Session& session);
 std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& options,
                                                        const Session& session);
-
-/// The recipe that weights were trained by, as they say; those that say nothing: "pytorch".
-std::string recipe_of(const std::map<std::string, std::string>& metadata);
 
 /// "epoch 3/10"
 std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options);

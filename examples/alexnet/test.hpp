@@ -8,9 +8,8 @@
 #include <span>
 #include <string>
 #include <typenet/data/loader.hpp>
-#include <typenet/training/device_images.hpp>
 #include <typenet/training/losses.hpp>
-#include <typenet/training/predictor.hpp>
+#include <typenet/training/metrics.hpp>
 #include <vector>
 
 #include "data.hpp"
@@ -20,33 +19,31 @@
 namespace alexnet {
 
 /// Larger than the batch of training: nothing is kept for a backward pass.
-inline typenet::Batch test_batch(const typenet::Dataset& test) {
-    return {std::min<std::int64_t>(64, test.size())};
+inline std::int64_t test_batch(const typenet::Dataset& test) {
+    return std::min<std::int64_t>(64, test.size());
 }
 
-/// Makes logits of a network's outputs where these are probabilities: their logarithms, whose
-/// softmax they are. Below 1e-7 they count as that, as in Keras's loss.
-template <class Net>
-void make_logits(std::span<float> outputs) {
-    if constexpr (Net::layers[Net::layer_count - 1].kind == typenet::LayerKind::softmax)
+/// Makes logits of outputs where the network ends in probabilities: their logarithms, whose softmax
+/// they are. Below 1e-7 they count as that, as in Keras's loss.
+inline void make_logits(const typenet::LayerInfo& last, std::span<float> outputs) {
+    if (last.kind == typenet::LayerKind::softmax)
         for (float& value : outputs) value = std::log(std::max(value, 1e-7f));
 }
 
-/// Predicts every image of a data set. `predictor` takes test_batch() images.
-template <class Predictor, class Backend>
-TestResult run_test(Predictor& predictor, const typenet::Normalization& normalization,
-                    const typenet::DeviceImages<Backend>& images, Progress& progress,
-                    const std::string& task) {
-    using Net = typename Predictor::Net;
-    constexpr auto classes = static_cast<std::size_t>(Net::output_shape.size());
+/// The batches of run_test; `gather` where the images themselves are asked for.
+inline typenet::Loader test_loader(const typenet::Dataset& test, bool gather) {
+    return typenet::Loader{test, {.batch = test_batch(test), .shuffle = false, .gather = gather}};
+}
+
+/// Predicts every image of `test`. `logits_of(batch)` takes those of `loader`, a test_loader().
+template <class LogitsOf>
+TestResult run_test(LogitsOf logits_of, const typenet::Loader& loader, const typenet::Dataset& test,
+                    Progress& progress, const std::string& task) {
+    const std::size_t classes = test.class_names.size();
     TestResult result{typenet::ConfusionMatrix{static_cast<int>(classes)}};
-    const typenet::Dataset& test = images.dataset();
-    const typenet::Loader loader{
-        test, {.batch = test_batch(test).size, .shuffle = false, .gather = false}};
     progress.begin(task, test.size());
     for (const typenet::ImageBatch& batch : loader.epoch(0)) {
-        std::vector<float> logits = predictor(images, batch, normalization);
-        make_logits<Net>(logits);
+        const std::vector<float> logits = logits_of(batch);
         result.loss += typenet::CrossEntropy{}(logits, batch.labels, {}).sum;
         for (std::size_t i = 0; i < batch.labels.size(); ++i)
             result.confusion.add(batch.labels[i],

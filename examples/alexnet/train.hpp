@@ -76,7 +76,8 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     const tn::Loader loader{
         session.train, {.batch = recipe.batch, .shuffle = true, .seed = seed, .gather = false}};
     tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
-    tn::Predictor predictor{model, test_batch(session.test)};
+    tn::Predictor predictor{model, tn::Batch{test_batch(session.test)}};
+    const tn::Loader test_batches = test_loader(session.test, false);
     const tn::DeviceImages train_images{model, session.train};
     const tn::DeviceImages test_images{model, session.test};
     if (session.checkpoint) {
@@ -109,7 +110,12 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
         const std::size_t epoch = session.epochs.size() + 1;
-        test = run_test(predictor, System::normalization, test_images, progress,
+        const auto logits_of = [&](const tn::ImageBatch& batch) {
+            std::vector<float> outputs = predictor(test_images, batch, System::normalization);
+            make_logits(Net::layers[Net::layer_count - 1], outputs);
+            return outputs;
+        };
+        test = run_test(logits_of, test_batches, session.test, progress,
                         numbered("test", epoch, options));
         require_finite(test->loss, "test", epoch, options);
         session.epochs.push_back({.epoch = static_cast<std::int64_t>(epoch),

@@ -42,6 +42,7 @@ void check_last_layer(const std::string& name, std::int64_t classes) {
 
 TEST_CASE("the known networks have the names and shapes that their sources give them") {
     check_last_layer<models::AlexNet>("fc3", 10);
+    check_last_layer<models::KerasAlexNet>("dense_2", 10);
     check_last_layer<models::TorchvisionAlexNet<>>("classifier.6", 1000);
     check_last_layer<models::TorchvisionAlexNet<10>>("classifier.6", 10);
     check_last_layer<models::OriginalAlexNet<>>("fc8", 1000);
@@ -74,7 +75,7 @@ TEST_CASE("each known network is recognised, and its type found") {
         });
     }
     CHECK(types == static_cast<int>(models::known_networks.size()));
-    CHECK(models::known_networks[1].title() == "torchvision's AlexNet of 1000 classes");
+    CHECK(models::known_networks[2].title() == "torchvision's AlexNet of 1000 classes");
 }
 
 TEST_CASE("what is not recognised is told apart from what is") {
@@ -97,10 +98,10 @@ TEST_CASE("what is not recognised is told apart from what is") {
                    ContainsText("more tensors than torchvision's AlexNet of 1000"));
     }
     SECTION("something else, or nothing") {
-        CHECK_THAT(
-            refusal({{"conv1.weights", {96}}}),
-            ContainsText("of no network that is known here") &&
-                ContainsText("AlexNet of 10 classes, torchvision's AlexNet of 1000 classes"));
+        CHECK_THAT(refusal({{"conv1.weights", {96}}}),
+                   ContainsText("of no network that is known here") &&
+                       ContainsText(
+                           "AlexNet of 10 classes, Keras's AlexNet of 10 classes, torchvision's"));
         CHECK_THAT(refusal({}), ContainsText("of no network that is known here"));
     }
 }

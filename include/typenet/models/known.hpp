@@ -43,9 +43,11 @@ struct KnownNetwork {
 
 /// Their types, and the same as data.
 inline constexpr auto known_network_types =
-    boost::hana::tuple_t<AlexNet, TorchvisionAlexNet<>, TorchvisionAlexNet<10>, OriginalAlexNet<>>;
+    boost::hana::tuple_t<AlexNet, KerasAlexNet, TorchvisionAlexNet<>, TorchvisionAlexNet<10>,
+                         OriginalAlexNet<>>;
 inline constexpr std::array known_networks{
     KnownNetwork{"AlexNet", AlexNet::layers, {0, Normalization::symmetric()}},
+    KnownNetwork{"Keras's AlexNet", KerasAlexNet::layers, {0, Normalization::unit()}},
     KnownNetwork{
         "torchvision's AlexNet", TorchvisionAlexNet<>::layers, {256, Normalization::imagenet()}},
     KnownNetwork{
