@@ -57,7 +57,7 @@ TEST_CASE("help says what there is, for each command") {
         return finished.out;
     };
     const std::string program = help({"--help"});
-    for (const char* word : {"train", "eval", "info", "--version"})
+    for (const char* word : {"train", "eval", "predict", "convert", "info", "--version"})
         CHECK_THAT(program, ContainsText(word));
     const std::string train = help({"train", "--help"});
     for (const char* word : {"--data",
@@ -147,8 +147,8 @@ TEST_CASE("info draws the plan of the memory") {
 }
 
 TEST_CASE("a wrong command line is a usage error") {
-    check_refusal({}, 2, "a command is missing; use train, eval or info");
-    check_refusal({"predict"}, 2, "'predict' is no command; use train, eval or info");
+    check_refusal({}, 2, "a command is missing; use train, eval, predict, convert or info");
+    check_refusal({"guess"}, 2, "'guess' is no command; use train, eval, predict, convert or info");
     check_refusal({"train"}, 2, "--data is required");
     check_refusal({"eval", "--data", "synthetic"}, 2, "--weights is required");
     const std::vector<std::pair<Arguments, std::string>> cases{
