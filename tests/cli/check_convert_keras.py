@@ -78,7 +78,7 @@ def main(script):
     h5 = folder / "a.weights.h5"
     write(h5)
     names = "--names=a,b,c,d"
-    refuse(h5, "has 4 layers with weights")
+    refuse(h5, "has 4 layers with weights", "--names=a,b")
     refuse(h5, "--flatten", names, "--flatten=3,5,4")
     (folder / "text").write_text("weights")
     refuse(folder / "text", "is neither a .weights.h5 nor a .keras file")
@@ -113,6 +113,8 @@ def main(script):
         print("check_convert_keras:", source.suffix, "error", error)
         assert error < 1e-5
         (folder / "out").unlink()
+    assert convert(h5).returncode == 0
+    assert list(read(folder / "out")) == [name + kind for name in KERNELS for kind in (".weight", ".bias")]
 
 
 if __name__ == "__main__":
