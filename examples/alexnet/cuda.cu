@@ -18,16 +18,16 @@ void require_success(cudaError_t status) {
 }
 
 template <class T>
-struct Backend {
+struct OnGpu {
     using type = typenet::Cuda<T>;
 };
 
-/// Calls f(Backend<T>) for the precision asked for.
+/// Calls f(OnGpu<T>) for the precision asked for.
 template <class F>
 auto in_precision(const MachineOptions& machine, const F& f) {
-    if (machine.precision == "bf16") return f(Backend<typenet::bf16>{});
-    if (machine.precision == "tf32") return f(Backend<typenet::tf32>{});
-    return f(Backend<float>{});
+    if (machine.precision == "bf16") return f(OnGpu<typenet::bf16>{});
+    if (machine.precision == "tf32") return f(OnGpu<typenet::tf32>{});
+    return f(OnGpu<float>{});
 }
 
 }  // namespace
