@@ -34,7 +34,7 @@ TEST_CASE("a layer goes by its name or by its index") {
     CHECK(tn::name_of(Net::layers[2]) == "2");
     CHECK(Net::layers[0].type == "Linear");
     CHECK(Net::layers[0].index == 0);
-    CHECK(Net::layers[2].source == 1);
+    CHECK(Net::layers[2].sources[0] == 1);
 }
 
 TEST_CASE("a name does not make a layer of what is none") {

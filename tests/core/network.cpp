@@ -1,12 +1,16 @@
 // Shape inference over whole networks, and the counts that follow from it.
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 
 #include "support/catch.hpp"
 #include "typenet/core/names.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
+#include "typenet/layers/batch_norm2d.hpp"
+#include "typenet/layers/concat.hpp"
 #include "typenet/layers/conv2d.hpp"
 #include "typenet/layers/dropout.hpp"
 #include "typenet/layers/expect.hpp"
@@ -14,7 +18,9 @@
 #include "typenet/layers/linear.hpp"
 #include "typenet/layers/local_response_norm.hpp"
 #include "typenet/layers/max_pool2d.hpp"
+#include "typenet/layers/named.hpp"
 #include "typenet/layers/relu.hpp"
+#include "typenet/layers/residual.hpp"
 #include "typenet/layers/softmax.hpp"
 #include "typenet/models/alexnet.hpp"
 
@@ -164,4 +170,57 @@ TEST_CASE("a network of 256 layers compiles") {
     }(std::make_index_sequence<256>{}));
     CHECK(Deep::layer_count == 256);
     CHECK(Deep::output_shape == Shape{255 % 7 + 1});
+}
+
+TEST_CASE("branches are entries of the one array, before the layer that joins them") {
+    using Net = tn::Network<
+        Input<3, 8, 8>, Relu,
+        tn::Named<"block", tn::Residual<Conv2d<4, Kernel<3>, Padding<1>>, tn::BatchNorm2d<>,
+                                        tn::Shortcut<Conv2d<4, Kernel<1>>>>>,
+        tn::Concat<tn::Branch<>, tn::Branch<tn::Residual<Relu>, Relu>, Conv2d<2, Kernel<1>>>,
+        Flatten>;
+    REQUIRE(Net::layer_count == 11);
+    CHECK(Net::output_shape == Shape{10 * 64});
+    CHECK(Net::parameter_count == 4 * 28 + 8 + 4 * 4 + 2 * 5);
+    CHECK(Net::statistic_count == 8);
+    const auto reads = [](std::size_t layer, std::initializer_list<int> sources) {
+        const tn::Sources& own = Net::layers[layer].sources;
+        return std::equal(own.begin(), own.end(), sources.begin(), sources.end());
+    };
+    CHECK(reads(0, {-1}));
+    CHECK(reads(1, {0}));  // the body
+    CHECK(reads(2, {1}));
+    CHECK(reads(3, {0}));     // the way around it
+    CHECK(reads(4, {2, 3}));  // their sum
+    CHECK(reads(5, {4}));
+    CHECK(reads(6, {5, 4}));  // a residual within a branch
+    CHECK(reads(7, {6}));
+    CHECK(reads(8, {4}));
+    CHECK(reads(9, {4, 7, 8}));
+    CHECK(reads(10, {9}));
+    CHECK(Net::layers[4].type == "Residual");
+    CHECK(Net::layers[4].name == "block");
+    CHECK(Net::layers[9].type == "Concat");
+    CHECK(Net::layers[9].output == Shape{10, 8, 8});
+}
+
+TEST_CASE("faults within branches are found in their place") {
+    constexpr auto& differ = outcome<Input<3, 8, 8>, Relu, tn::Residual<Conv2d<4, Kernel<1>>>>;
+    CHECK(differ.fault == Reason::shapes_of_a_residual_differ);
+    CHECK(differ.at == 2);
+    CHECK(differ.got == Shape{4, 8, 8});
+    CHECK(differ.wanted == Shape{3, 8, 8});
+    constexpr auto& sizes =
+        outcome<Input<3, 8, 8>, tn::Concat<Relu, Conv2d<4, Kernel<1>>, MaxPool2d<Kernel<2>>>>;
+    CHECK(sizes.fault == Reason::sizes_of_a_concat_differ);
+    CHECK(sizes.at == 3);
+    CHECK(sizes.got == Shape{3, 4, 4});
+    CHECK(sizes.wanted == Shape{3, 8, 8});
+    CHECK(outcome<Input<3, 8, 8>, tn::Concat<Relu, Flatten>>.fault ==
+          Reason::sizes_of_a_concat_differ);
+    using Nine = tn::Concat<Relu, Relu, Relu, Relu, Relu, Relu, Relu, Relu, Relu>;
+    CHECK(outcome<Input<3>, Nine>.fault == Reason::number_of_branches);
+    CHECK(outcome<Input<3>, tn::Branch<Relu>>.fault == Reason::not_a_layer);
+    CHECK(outcome<Input<3>, tn::Residual<tn::Shortcut<>, Relu>>.fault == Reason::not_a_layer);
+    CHECK(outcome<Input<3>, tn::Residual<tn::Shortcut<>>>.fault == Reason::none);
 }

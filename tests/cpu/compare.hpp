@@ -58,11 +58,13 @@ struct GivenGradient {
 
 enum class Numbers { whole, real };
 
-/// max |a - b| / max |b|.
+/// max |a - b| / max |b|; or by the largest of `scale`, where that is larger.
 template <class A, class B>
-double relative_error(const A& a, const B& b) {
+double relative_error(const A& a, const B& b, const B& scale = {}) {
     REQUIRE(a.size() == b.size());
     double difference = 0, largest = 0;
+    for (const auto value : scale)
+        largest = std::max(largest, std::fabs(static_cast<double>(value)));
     for (std::size_t i = 0; i < a.size(); ++i) {
         const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
         if (std::isnan(x) && std::isnan(y)) continue;
@@ -93,7 +95,22 @@ void compare_with_reference(Model<Net, Backend>& model, std::int64_t batch, Numb
         REQUIRE(model.get(parameter.name) == values);
         const int index = stages_of<Net, Phase::inference>.stages[parameter.stage].layer;
         auto& own = reference.parameters[static_cast<std::size_t>(index)];
-        (parameter.bias ? own.bias : own.weight).assign(values.begin(), values.end());
+        (parameter.kind == TensorKind::bias ? own.bias : own.weight)
+            .assign(values.begin(), values.end());
+    }
+    const auto statistics = model.tensors().subspan(model.parameters().size());
+    const auto statistics_of = [&](const ParameterInfo& tensor) -> std::vector<double>& {
+        const int index = stages_of<Net, Phase::inference>.stages[tensor.stage].layer;
+        auto& own = reference.statistics[static_cast<std::size_t>(index)];
+        return tensor.kind == TensorKind::running_mean ? own.mean : own.variance;
+    };
+    for (const ParameterInfo& tensor : statistics) {
+        std::vector<float> values = real_numbers(tensor.size(), 0.5f, ++stream);
+        if (tensor.kind == TensorKind::running_var)
+            for (float& value : values) value += 1;
+        model.set(tensor.name, values);
+        REQUIRE(model.get(tensor.name) == values);
+        statistics_of(tensor).assign(values.begin(), values.end());
     }
     const std::vector<float> inputs = make(batch * Net::input_shape.size(), 2, 1);
     const std::vector<double> wide_inputs(inputs.begin(), inputs.end());
@@ -121,8 +138,15 @@ void compare_with_reference(Model<Net, Backend>& model, std::int64_t batch, Numb
             INFO(parameter.name);
             const int index = stages_of<Net, Phase::inference>.stages[parameter.stage].layer;
             const auto& own = reference.gradients()[static_cast<std::size_t>(index)];
+            // A batch normalisation leaves the biases before it no gradient: measure by the
+            // weights.
             CHECK(relative_error(trainer.gradient(parameter.name),
-                                 parameter.bias ? own.bias : own.weight) <= tolerance);
+                                 parameter.kind == TensorKind::bias ? own.bias : own.weight,
+                                 own.weight) <= tolerance);
+        }
+        for (const ParameterInfo& tensor : statistics) {
+            INFO(tensor.name);
+            CHECK(relative_error(model.get(tensor.name), statistics_of(tensor)) <= tolerance);
         }
     }
 }

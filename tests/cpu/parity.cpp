@@ -11,7 +11,8 @@ namespace {
 /// The stage of one layer alone, with the gradient of its input.
 template <class L, class In>
 constexpr Geometry stage_of_layer() {
-    Geometry g = detail::lower(Network<In, L>::layers, Phase::training, false).stages[0].geometry;
+    Geometry g =
+        detail::lower<1>(Network<In, L>::layers, Phase::training, false).stages[0].geometry;
     g.input_gradient = true;
     g.planar_input = false;
     return g;
@@ -130,6 +131,10 @@ TEST_CASE("Every layer, forward and backward") {
     check_layer<AdaptiveAvgPool2d<6>, Input<2, 7, 9>>(file, "adaptive_avg_pool2d_7x9_to_6x6");
     check_layer<AdaptiveAvgPool2d<6>, Input<2, 13, 13>>(file, "adaptive_avg_pool2d_13x13_to_6x6");
     check_layer<AdaptiveAvgPool2d<6>, Input<2, 6, 6>>(file, "adaptive_avg_pool2d_6x6_to_6x6");
+    check_layer<AvgPool2d<Kernel<3>, Stride<2>, Padding<1>>, Input<3, 5, 6>>(file,
+                                                                             "avg_pool2d_k3s2p1");
+    check_layer<AvgPool2d<Kernel<2>>, Input<3, 5, 6>>(file, "avg_pool2d_k2");
+    check_layer<AvgPool2d<Kernel<3, 2>, Stride<2>>, Input<3, 5, 6>>(file, "avg_pool2d_k3x2_floor");
     check_layer<Softmax, Input<10>>(file, "softmax");
     check_layer<Resize<17, 13>, Input<2, 5, 7>>(file, "resize_bilinear_5x7_to_17x13");
     check_layer<Resize<4>, Input<3, 9, 9>>(file, "resize_bilinear_9x9_to_4x4");

@@ -5,6 +5,9 @@
 #include "support/catch.hpp"
 #include "typenet/core/layer.hpp"
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
+#include "typenet/layers/avg_pool2d.hpp"
+#include "typenet/layers/batch_norm2d.hpp"
+#include "typenet/layers/concat.hpp"
 #include "typenet/layers/conv2d.hpp"
 #include "typenet/layers/dropout.hpp"
 #include "typenet/layers/exact.hpp"
@@ -15,6 +18,7 @@
 #include "typenet/layers/max_pool2d.hpp"
 #include "typenet/layers/named.hpp"
 #include "typenet/layers/relu.hpp"
+#include "typenet/layers/residual.hpp"
 #include "typenet/layers/resize.hpp"
 #include "typenet/layers/softmax.hpp"
 
@@ -46,8 +50,11 @@ constexpr int pytorch_size(int input, int kernel, int stride, int padding) {
 static_assert(Layer<Conv2d<1, Kernel<1>>> && Layer<Linear<1>> && Layer<Relu> && Layer<Softmax> &&
               Layer<MaxPool2d<Kernel<1>>> && Layer<AdaptiveAvgPool2d<1>> && Layer<Dropout<>> &&
               Layer<Flatten> && Layer<Expect<1>> && Layer<Resize<1>> &&
-              Layer<LocalResponseNorm<>> && Layer<Named<"a", Relu>>);
-static_assert(!Layer<Kernel<3>> && !Layer<int> && !Layer<Same>);
+              Layer<LocalResponseNorm<>> && Layer<Named<"a", Relu>> && Layer<BatchNorm2d<>> &&
+              Layer<AvgPool2d<Kernel<2>>> && Layer<Residual<Relu>> && Layer<Concat<Branch<Relu>>> &&
+              Layer<Named<"a", Residual<Relu>>>);
+static_assert(!Layer<Kernel<3>> && !Layer<int> && !Layer<Same> && !Layer<Branch<Relu>> &&
+              !Layer<Shortcut<Relu>>);
 
 }  // namespace
 
@@ -59,8 +66,11 @@ TEMPLATE_TEST_CASE_SIG("windows have PyTorch's output sizes", "",
         const int expected = pytorch_size(side, kernel, stride, padding);
         CHECK(output<Conv2d<7, Kernel<kernel>, Stride<stride>, Padding<padding>>>({3, side, 20}) ==
               Shape{7, expected, pytorch_size(20, kernel, stride, padding)});
+        const Shape pooled{3, pytorch_size(20, kernel, stride, padding), expected};
         CHECK(output<MaxPool2d<Kernel<kernel>, Stride<stride>, Padding<padding>>>({3, 20, side}) ==
-              Shape{3, pytorch_size(20, kernel, stride, padding), expected});
+              pooled);
+        CHECK(output<AvgPool2d<Kernel<kernel>, Stride<stride>, Padding<padding>>>({3, 20, side}) ==
+              pooled);
     }
 }
 
@@ -270,4 +280,31 @@ TEST_CASE("Named is the layer itself, with a name") {
     const Inference refused = Named<"a", Linear<5>>::infer(map);
     CHECK(refused.fault == Reason::linear_needs_a_flat_input);
     CHECK(refused.wanted == Shape{240});
+}
+
+TEST_CASE("AvgPool2d refuses what MaxPool2d refuses") {
+    CHECK(output<AvgPool2d<Kernel<3>>>(map) == Shape{3, 2, 3});
+    CHECK(fault<AvgPool2d<Kernel<3>, Groups<2>>>(map) == Reason::pool_has_no_groups);
+    CHECK(fault<AvgPool2d<>>(map) == Reason::sizes_must_be_positive);
+    CHECK(fault<AvgPool2d<Kernel<3>>>(flat) == Reason::layer_needs_a_map);
+    CHECK(fault<AvgPool2d<Kernel<2>, Padding<2>>>(map) ==
+          Reason::padding_must_be_smaller_than_the_kernel);
+}
+
+TEST_CASE("BatchNorm2d has PyTorch's constants unless told others, and counts its tensors") {
+    const LayerInfo info = BatchNorm2d<>::infer(map).info;
+    CHECK(info.output == map);
+    CHECK(info.epsilon == 1e-5);
+    CHECK(info.momentum == 0.1);
+    CHECK(info.weight_count == 3);
+    CHECK(info.bias_count == 3);
+    CHECK(info.statistic_count == 6);
+    const LayerInfo other =
+        BatchNorm2d<Momentum<std::ratio<1, 4>>, Epsilon<std::ratio<1, 8>>>::infer(map).info;
+    CHECK(other.epsilon == 0.125);
+    CHECK(other.momentum == 0.25);
+    CHECK(fault<BatchNorm2d<>>(flat) == Reason::layer_needs_a_map);
+    CHECK(fault<BatchNorm2d<Epsilon<std::ratio<-1, 8>>>>(map) == Reason::epsilon_must_be_positive);
+    CHECK(fault<BatchNorm2d<Momentum<std::ratio<0>>>>(map) == Reason::momentum_is_no_share);
+    CHECK(fault<BatchNorm2d<Momentum<std::ratio<1>>>>(map) == Reason::none);
 }

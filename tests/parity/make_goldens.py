@@ -232,6 +232,18 @@ def layers(dtype):
             input=grid(name, (2, 2, height, width)),
         )
 
+    for name, kernel, stride, padding in (
+        ("avg_pool2d_k3s2p1", 3, 2, 1),
+        ("avg_pool2d_k2", 2, None, 0),
+        ("avg_pool2d_k3x2_floor", (3, 2), 2, 0),
+    ):
+        case(
+            name,
+            lambda input: F.avg_pool2d(input, kernel, stride, padding),
+            dict(layer="avg_pool2d", kernel=kernel, stride=stride, padding=padding),
+            input=grid(name, (2, 3, 5, 6)),
+        )
+
     case(
         "softmax",
         lambda input: F.softmax(input, dim=1),
@@ -530,6 +542,138 @@ def mlp_training(dtype):
     return golden
 
 
+# residual.safetensors, inception.safetensors ------------------------------------------------------
+
+
+class Residual(torch.nn.Module):
+    """The layers' output plus the shortcut's."""
+
+    def __init__(self, layers, shortcut):
+        super().__init__()
+        self.layers, self.shortcut = layers, shortcut
+
+    def forward(self, x):
+        return self.layers(x) + self.shortcut(x)
+
+
+class Concat(torch.nn.Module):
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = torch.nn.ModuleList(branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+def branching(case, shape, network, names, dtype):
+    """Three steps of SGD of a network; `names` gives PyTorch's names of its layers short ones."""
+    golden, steps, batch = Golden(), 3, 3
+    network.to(dtype)
+    layers = {short: network.get_submodule(name) for short, name in names.items()}
+
+    def tensors(kind):
+        for short, layer in layers.items():
+            for name, tensor in getattr(layer, f"named_{kind}")():
+                if tensor.dim() > 0:  # not num_batches_tracked
+                    yield f"{short}.{name}", tensor
+
+    for name, parameter in tensors("parameters"):
+        layer = layers[name.split(".")[0]]
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            values = grid(f"{case}.{name}", tuple(parameter.shape), bound=0.5, step=1 / 64)
+            values += 1 if name.endswith("weight") else 0
+        else:
+            bound = 2.0 ** -round(np.log2(layer.weight[0].numel()) / 2)
+            values = grid(f"{case}.{name}", tuple(parameter.shape), bound=bound, step=bound / 256)
+        parameter.data.copy_(torch.tensor(values))
+        golden.add("initial." + name, values)
+    inputs = grid(case + ".inputs", (steps, batch, *shape), bound=1)
+    labels = (hash_values(zlib.crc32(f"{case}.labels".encode()), steps * batch) % 5).astype(np.int64)
+    labels = labels.reshape(steps, batch)
+    golden.add("inputs", inputs)
+    golden.add("labels", labels)
+
+    options = dict(lr=0.05, momentum=0.9, weight_decay=1e-3)
+    optimizer = torch.optim.SGD(network.parameters(), **options)
+    step_losses = []
+    for step in range(steps):
+        x = torch.tensor(inputs[step], dtype=dtype, requires_grad=True)
+        logits = network(x)
+        loss = F.cross_entropy(logits, torch.tensor(labels[step]))
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            golden.add("logits", logits)
+            golden.add("grad.input", x.grad)
+            for name, parameter in tensors("parameters"):
+                golden.add("grad." + name, parameter.grad)
+        optimizer.step()
+        step_losses.append(loss.detach())
+        if step == 1:
+            for name, statistic in tensors("buffers"):
+                golden.add("two_steps." + name, statistic)
+    golden.add("losses", torch.stack(step_losses))
+    for kind in ("parameters", "buffers"):
+        for name, tensor in tensors(kind):
+            golden.add("final." + name, tensor)
+    network.eval()
+    golden.add("final.logits", network(torch.tensor(inputs[0], dtype=dtype)))
+    golden.describe(
+        case, loss="cross_entropy", optimizer="sgd", steps=steps, batch=batch, **options
+    )
+    return golden
+
+
+def residual(dtype):
+    nn = torch.nn
+
+    def unit(inputs, outputs, kernel, stride=1):
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+        return [convolution, nn.BatchNorm2d(outputs)]
+
+    first = nn.Sequential(*unit(4, 6, 3, 2), nn.ReLU(), *unit(6, 6, 3))
+    second = nn.Sequential(*unit(6, 6, 3), nn.ReLU(), *unit(6, 6, 3))
+    network = nn.Sequential(
+        *unit(3, 4, 3),
+        nn.ReLU(),
+        Residual(first, nn.Sequential(*unit(4, 6, 1, 2))),
+        nn.ReLU(),
+        Residual(second, nn.Identity()),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 5),
+    )
+    names = dict(stem="0", stem_norm="1", cn1="3.layers.0", norm1="3.layers.1", cn2="3.layers.3")
+    names.update(norm2="3.layers.4", down="3.shortcut.0", down_norm="3.shortcut.1")
+    names.update(cn3="5.layers.0", norm3="5.layers.1", cn4="5.layers.3", norm4="5.layers.4", fc="9")
+    return branching("residual", (3, 9, 7), network, names, dtype)
+
+
+def inception(dtype):
+    nn = torch.nn
+
+    def unit(inputs, outputs, kernel):
+        return [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU()]
+
+    network = nn.Sequential(
+        *unit(3, 7, 3),
+        Concat(
+            nn.Sequential(*unit(7, 4, 1)),
+            nn.Sequential(*unit(7, 5, 1), *unit(5, 6, 3)),
+            nn.Sequential(*unit(7, 2, 1), *unit(2, 3, 5)),
+            nn.Sequential(nn.MaxPool2d(3, 1, 1), *unit(7, 4, 1)),
+        ),
+        nn.AvgPool2d(3, 2, 1),
+        nn.AdaptiveAvgPool2d((2, 1)),
+        nn.Flatten(),
+        nn.Linear(34, 5),
+    )
+    names = dict(stem="0", b1="2.branches.0.0", b2_reduce="2.branches.1.0", b2="2.branches.1.2")
+    names.update(b3_reduce="2.branches.2.0", b3="2.branches.2.2", b4="2.branches.3.1", fc="6")
+    return branching("inception", (3, 8, 7), network, names, dtype)
+
+
 # Commands ----------------------------------------------------------------------------------------
 
 FILES = {
@@ -538,6 +682,8 @@ FILES = {
     "optimizers": optimizers,
     "alexnet": alexnet,
     "mlp_training": mlp_training,
+    "residual": residual,
+    "inception": inception,
 }
 
 

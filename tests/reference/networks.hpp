@@ -11,6 +11,10 @@
 #include "typenet/backends/reference/network.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/layers/adaptive_avg_pool2d.hpp"
+#include "typenet/layers/avg_pool2d.hpp"
+#include "typenet/layers/batch_norm2d.hpp"
+#include "typenet/layers/branch.hpp"
+#include "typenet/layers/concat.hpp"
 #include "typenet/layers/conv2d.hpp"
 #include "typenet/layers/dropout.hpp"
 #include "typenet/layers/expect.hpp"
@@ -20,6 +24,7 @@
 #include "typenet/layers/max_pool2d.hpp"
 #include "typenet/layers/named.hpp"
 #include "typenet/layers/relu.hpp"
+#include "typenet/layers/residual.hpp"
 #include "typenet/layers/resize.hpp"
 #include "typenet/layers/softmax.hpp"
 
@@ -60,6 +65,20 @@ using ResizeUp = Alone<tn::Input<2, 3, 4>, tn::Resize<7, 5>>;
 using ResizeDown = Alone<tn::Input<2, 7, 9>, tn::Resize<3, 2>>;
 using NormWeak = Alone<tn::Input<7, 2, 3>, tn::LocalResponseNorm<>>;
 using NormStrong = Alone<tn::Input<5, 3, 2>, tn::LocalResponseNorm<3, std::ratio<1, 2>>>;
+using BatchNormAlone = Alone<tn::Input<3, 2, 4>, tn::BatchNorm2d<>>;
+using BatchNormOfPixels =
+    Alone<tn::Input<2, 1, 1>, tn::BatchNorm2d<tn::Epsilon<std::ratio<1, 10>>>>;
+using AvgPoolPadded =
+    Alone<tn::Input<2, 5, 4>,
+          tn::AvgPool2d<tn::Kernel<3, 2>, tn::Stride<2, 1>, tn::Padding<1, 1, 2, 0>>>;
+using AvgPoolSparse = Alone<tn::Input<1, 8, 8>, tn::AvgPool2d<tn::Kernel<2>, tn::Stride<3>>>;
+using ResidualAlone =
+    Alone<tn::Input<3, 4, 5>, tn::Residual<tn::Conv2d<3, tn::Kernel<3>, tn::Padding<1>>>>;
+using Doubling = Alone<tn::Input<2, 3, 2>, tn::Residual<>>;
+using ConcatAlone =
+    Alone<tn::Input<3, 4, 5>,
+          tn::Concat<tn::Branch<tn::Conv2d<2, tn::Kernel<1>>>, tn::Branch<>,
+                     tn::Branch<tn::MaxPool2d<tn::Kernel<3>, tn::Stride<1>, tn::Padding<1>>>>>;
 
 // Whole networks.
 using SmallAlexNet =
@@ -97,14 +116,39 @@ using DropoutOnMaps =
 using SingleClass = tn::Network<tn::Input<1>, tn::Linear<1>, tn::Relu, tn::Linear<1>>;
 using ManyClasses = tn::Network<tn::Input<1, 8, 8>, tn::Conv2d<2, tn::Kernel<8>>, tn::Flatten,
                                 tn::Linear<17>, tn::Softmax>;
+using SmallResNet = tn::Network<
+    tn::Input<2, 7, 6>, tn::Conv2d<4, tn::Kernel<3>, tn::Padding<1>>, tn::BatchNorm2d<>, tn::Relu,
+    tn::Residual<tn::Conv2d<5, tn::Kernel<3>, tn::Stride<2>, tn::Padding<1>>, tn::BatchNorm2d<>,
+                 tn::Relu, tn::Conv2d<5, tn::Kernel<3>, tn::Padding<1>>, tn::BatchNorm2d<>,
+                 tn::Shortcut<tn::Conv2d<5, tn::Kernel<1>, tn::Stride<2>>, tn::BatchNorm2d<>>>,
+    tn::Relu, tn::Residual<tn::Conv2d<5, tn::Kernel<3>, tn::Padding<1>>, tn::BatchNorm2d<>>,
+    tn::Relu, tn::AdaptiveAvgPool2d<1>, tn::Flatten, tn::Linear<3>>;
+using SmallInception =
+    tn::Network<tn::Input<3, 6, 5>,
+                tn::Concat<tn::Branch<tn::Conv2d<2, tn::Kernel<1>>, tn::Relu>,
+                           tn::Branch<tn::Conv2d<3, tn::Kernel<1>>, tn::Relu,
+                                      tn::Conv2d<4, tn::Kernel<3>, tn::Padding<1>>, tn::Relu>,
+                           tn::Branch<tn::AvgPool2d<tn::Kernel<3>, tn::Stride<1>, tn::Padding<1>>,
+                                      tn::Conv2d<2, tn::Kernel<1>>>>,
+                tn::MaxPool2d<tn::Kernel<2>>, tn::Flatten, tn::Linear<4>>;
+/// Branches within branches, on flat vectors, and without a layer.
+using Nested = tn::Network<
+    tn::Input<2, 3, 4>, tn::Conv2d<3, tn::Kernel<2>>,
+    tn::Concat<tn::Residual<tn::Residual<tn::Relu>, tn::Dropout<>>,
+               tn::Branch<tn::Concat<tn::Relu>>, tn::Branch<>>,
+    tn::Flatten,
+    tn::Residual<tn::Linear<6>, tn::Relu, tn::Shortcut<tn::Concat<tn::Linear<4>, tn::Linear<2>>>>,
+    tn::Concat<tn::Softmax, tn::Branch<>>>;
 
-using Layers =
-    std::tuple<Conv3x3, ConvPadded, ConvAsymmetric, ConvSame, ConvGrouped, ConvDepthwise, Conv1x1,
-               ConvAllPadding, LinearAlone, ReluAlone, MaxPoolOverlapping, MaxPoolPadded,
-               MaxPoolSparse, AdaptiveDown, AdaptiveUp, DropoutAlone, FlattenAlone, ExpectAlone,
-               SoftmaxAlone, ResizeUp, ResizeDown, NormWeak, NormStrong>;
+using Layers = std::tuple<Conv3x3, ConvPadded, ConvAsymmetric, ConvSame, ConvGrouped, ConvDepthwise,
+                          Conv1x1, ConvAllPadding, LinearAlone, ReluAlone, MaxPoolOverlapping,
+                          MaxPoolPadded, MaxPoolSparse, AdaptiveDown, AdaptiveUp, DropoutAlone,
+                          FlattenAlone, ExpectAlone, SoftmaxAlone, ResizeUp, ResizeDown, NormWeak,
+                          NormStrong, BatchNormAlone, BatchNormOfPixels, AvgPoolPadded,
+                          AvgPoolSparse, ResidualAlone, Doubling, ConcatAlone>;
 using Networks = std::tuple<SmallAlexNet, GroupsAndNorm, Resizing, Perceptron, LinearFirstOnMap,
-                            PoolsOnly, AllConvolutional, DropoutOnMaps, SingleClass, ManyClasses>;
+                            PoolsOnly, AllConvolutional, DropoutOnMaps, SingleClass, ManyClasses,
+                            SmallResNet, SmallInception, Nested>;
 
 /// `count` numbers in [-scale, scale).
 template <class T>

@@ -10,6 +10,7 @@
 
 #include "goldens.hpp"
 #include "networks.hpp"
+#include "parity/branching.hpp"
 #include "support/catch.hpp"
 #include "typenet/backends/reference/optimizers.hpp"
 #include "typenet/core/names.hpp"
@@ -113,6 +114,9 @@ TEST_CASE("layers agree with PyTorch") {
     COMPARE("adaptive_avg_pool2d_7x9_to_6x6", Input<2, 7, 9>, tn::AdaptiveAvgPool2d<6>);
     COMPARE("adaptive_avg_pool2d_13x13_to_6x6", Input<2, 13, 13>, tn::AdaptiveAvgPool2d<6>);
     COMPARE("adaptive_avg_pool2d_6x6_to_6x6", Input<2, 6, 6>, tn::AdaptiveAvgPool2d<6>);
+    COMPARE("avg_pool2d_k3s2p1", Input<3, 5, 6>, tn::AvgPool2d<Kernel<3>, Stride<2>, Padding<1>>);
+    COMPARE("avg_pool2d_k2", Input<3, 5, 6>, tn::AvgPool2d<Kernel<2>>);
+    COMPARE("avg_pool2d_k3x2_floor", Input<3, 5, 6>, tn::AvgPool2d<Kernel<3, 2>, Stride<2>>);
     COMPARE("softmax", Input<10>, tn::Softmax);
     COMPARE("resize_bilinear_5x7_to_17x13", Input<2, 5, 7>, tn::Resize<17, 13>);
     COMPARE("resize_bilinear_9x9_to_4x4", Input<3, 9, 9>, tn::Resize<4>);
@@ -243,4 +247,103 @@ TEST_CASE("five steps of training agree with PyTorch") {
         CAPTURE(tensor.name);
         CHECK(error_of(tensor.values, goldens.values("final." + tensor.name)) <= tolerance);
     }
+}
+
+namespace {
+
+/// max |got - wanted| / max |scale|.
+double error_of(std::span<const double> got, const std::vector<double>& wanted,
+                const std::vector<double>& scale) {
+    REQUIRE(got.size() == wanted.size());
+    double difference = 0, largest = 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+        difference = std::fmax(difference, std::abs(got[i] - wanted[i]));
+    for (const double value : scale) largest = std::fmax(largest, std::abs(value));
+    return difference / largest;
+}
+
+/// First gradients, three steps of SGD and inference of a network with branches.
+template <class Net>
+void compare_branching(const std::string& file) {
+    CAPTURE(file);
+    const Goldens goldens(file);
+    Executor<Net> executor;
+    struct Tensor {
+        std::string name;
+        std::string weight;  ///< of the same layer
+        std::vector<double>& values;
+        const std::vector<double>& gradients;
+        tn::reference::Sgd<double> optimizer{};
+    };
+    std::vector<Tensor> tensors;
+    std::vector<std::pair<std::string, std::vector<double>&>> statistics;
+    for (const tn::LayerInfo& layer : Net::layers) {
+        const auto i = static_cast<std::size_t>(layer.index);
+        const std::string name = tn::name_of(layer);
+        if (layer.parameter_count() > 0) {
+            const auto& gradients = executor.gradients()[i];
+            auto& own = executor.parameters[i];
+            tensors.push_back({name + ".weight", name + ".weight", own.weight, gradients.weight});
+            tensors.push_back({name + ".bias", name + ".weight", own.bias, gradients.bias});
+        }
+        if (layer.statistic_count > 0) {
+            statistics.emplace_back(name + ".running_mean", executor.statistics[i].mean);
+            statistics.emplace_back(name + ".running_var", executor.statistics[i].variance);
+        }
+    }
+    for (Tensor& tensor : tensors) {
+        REQUIRE(tensor.values.size() == goldens.values("initial." + tensor.name).size());
+        tensor.values = goldens.values("initial." + tensor.name);
+        tensor.optimizer.learning_rate = 0.05;
+        tensor.optimizer.momentum = 0.9;
+        tensor.optimizer.weight_decay = 1e-3;
+    }
+    const std::vector<double> inputs = goldens.values("inputs");
+    const std::vector<std::int32_t> labels = goldens.labels("labels");
+    constexpr std::size_t batch = 3;
+    constexpr auto size = static_cast<std::size_t>(batch * Net::input_shape.size());
+    std::vector<double> losses;
+    for (std::size_t step = 0; step < 3; ++step) {
+        executor.forward(std::span(inputs).subspan(step * size, size), batch,
+                         tn::reference::TrainingStep{});
+        if (step == 0) CHECK(error_of(executor.outputs(), goldens.values("logits")) <= tolerance);
+        losses.push_back(
+            executor.backward_cross_entropy(std::span(labels).subspan(step * batch, batch)));
+        if (step == 0)
+            CHECK(error_of(executor.input_gradients(), goldens.values("grad.input")) <= tolerance);
+        for (Tensor& tensor : tensors) {
+            CAPTURE(tensor.name);
+            // Behind a batch normalisation a bias has no gradient: measure it by the weight's.
+            if (step == 0)
+                CHECK(error_of(tensor.gradients, goldens.values("grad." + tensor.name),
+                               goldens.values("grad." + tensor.weight)) <= tolerance);
+            tensor.optimizer.step(tensor.values, tensor.gradients);
+        }
+        if (step == 1)
+            for (const auto& [name, values] : statistics) {
+                CAPTURE(name);
+                CHECK(error_of(values, goldens.values("two_steps." + name)) <= tolerance);
+            }
+    }
+    CHECK(error_of(losses, goldens.values("losses")) <= tolerance);
+    for (const Tensor& tensor : tensors) {
+        CAPTURE(tensor.name);
+        CHECK(error_of(tensor.values, goldens.values("final." + tensor.name)) <= tolerance);
+    }
+    for (const auto& [name, values] : statistics) {
+        CAPTURE(name);
+        CHECK(error_of(values, goldens.values("final." + name)) <= tolerance);
+    }
+    executor.forward(std::span(inputs).first(size), batch);
+    CHECK(error_of(executor.outputs(), goldens.values("final.logits")) <= tolerance);
+}
+
+}  // namespace
+
+TEST_CASE("a ResNet's blocks agree with PyTorch in training and in inference") {
+    compare_branching<typenet::testing::ResidualNet>("residual");
+}
+
+TEST_CASE("an Inception block agrees with PyTorch in training and in inference") {
+    compare_branching<typenet::testing::InceptionNet>("inception");
 }

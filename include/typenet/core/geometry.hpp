@@ -23,6 +23,11 @@ enum class Op : std::uint8_t {
     softmax,
     resize,
     local_response_norm,
+    batch_norm,  ///< (+ ReLU)
+    avg_pool,
+    add,     ///< of one input or two (+ ReLU); of one it is a copy without a halo
+    concat,  ///< of inputs by channels
+    fork,    ///< in training behind an output with several readers: sums their gradients
 };
 
 /// Zeros around a feature map in memory, in pixels, so that a convolution needs no bounds checks.
@@ -41,24 +46,24 @@ inline constexpr int planar_channel_limit = 4;
 /// value is a template argument, and equal geometries share their code across networks.
 struct Geometry {
     Op op = Op::relu;
-    Shape input;   ///< as it lies in memory: what Flatten flattened is still a map
+    Shape input;   ///< as it lies in memory: what Flatten flattened is still a map; the first one
     Shape middle;  ///< output of the convolution before its max pool
     Shape output;
-    Window window;  ///< of the convolution, or of a max pool that stands alone
+    Window window;  ///< of the convolution, or of a pool that stands alone
     int groups = 1;
     Window pool;  ///< of the max pool fused into a convolution; none: kernel 0
     bool relu = false;
     bool dropout = false;
     bool planar_input = false;    ///< few channels, straight from the network's input
     bool input_gradient = false;  ///< something before it learns, so the gradient is passed on
-    Halo input_halo;
+    Halo input_halo;              ///< as it lies in memory, for the reader that needs most
     Halo output_halo;
     friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
 };
 
 /// Whether a stage holds parameters.
 constexpr bool has_parameters(const Geometry& g) {
-    return g.op == Op::convolution || g.op == Op::linear;
+    return g.op == Op::convolution || g.op == Op::linear || g.op == Op::batch_norm;
 }
 /// Whether its backward pass computes anything.
 constexpr bool has_backward(const Geometry& g) {
@@ -72,8 +77,8 @@ constexpr bool backward_reads_input(const Geometry& g) {
 /// what a ReLU cut off.
 constexpr bool backward_reads_output(const Geometry& g) {
     if (g.op == Op::convolution) return g.relu && !g.pool;
-    if (g.op == Op::linear) return g.relu;
-    return g.input_gradient && (g.op == Op::relu || g.op == Op::softmax);
+    if (g.op == Op::linear || g.op == Op::batch_norm) return g.relu;
+    return g.input_gradient && (g.op == Op::relu || g.op == Op::softmax || g.relu);
 }
 
 }  // namespace typenet

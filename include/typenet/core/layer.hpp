@@ -1,7 +1,9 @@
 // What a layer tells the library about itself: a pure description, without arithmetic on data.
 #pragma once
 
+#include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -22,6 +24,10 @@ enum class LayerKind : std::uint8_t {
     softmax,
     resize,
     local_response_norm,
+    batch_norm2d,
+    avg_pool2d,
+    add,
+    concat,
 };
 
 /// A sliding window: kernel, stride and zero padding in pixels. A kernel of 0 means "no window".
@@ -65,6 +71,26 @@ enum class Reason : std::uint8_t {
     window_size_must_be_odd,
     cross_entropy_needs_a_flat_output,
     cross_entropy_needs_two_outputs,
+    not_a_batch_norm_option,
+    epsilon_must_be_positive,
+    momentum_is_no_share,
+    number_of_branches,
+    shapes_of_a_residual_differ,
+    sizes_of_a_concat_differ,
+};
+
+/// Most inputs that a layer reads.
+inline constexpr int most_sources = 8;
+
+/// Where a layer (or a stage) takes its inputs from, as indices; -1 is the network's input.
+struct Sources {
+    int indices[most_sources]{};
+    int count = 0;
+
+    constexpr void add(int index) { indices[count++] = index; }
+    constexpr int operator[](int operand) const { return indices[operand]; }
+    constexpr const int* begin() const { return indices; }
+    constexpr const int* end() const { return indices + count; }
 };
 
 /// One layer of a network as data: what it is, what it reads, and all shapes and numbers about it.
@@ -73,8 +99,8 @@ struct LayerInfo {
     std::string_view type = "";  ///< "Conv2d", "Linear", ...
     std::string_view name = "";  ///< the user's name, or empty: then the index serves as name
     int index = 0;               ///< its place in the network
-    int source = -1;             ///< index of the layer that feeds it; -1 is the network's input
-    Shape input;
+    Sources sources;             ///< indices of the layers that feed it
+    Shape input;                 ///< of several inputs the first
     Shape output;
     Window window;  ///< convolution or pooling
     int groups = 1;
@@ -83,8 +109,11 @@ struct LayerInfo {
     float norm_alpha = 0;
     float norm_beta = 0;
     float norm_k = 0;
+    double epsilon = 0;   ///< batch norm: added to the variance
+    double momentum = 0;  ///< batch norm: share of a batch in the running statistics
     std::int64_t weight_count = 0;
     std::int64_t bias_count = 0;
+    std::int64_t statistic_count = 0;  ///< batch norm: running means, then running variances
     std::int64_t fan_in = 0;  ///< inputs of one output value, fan_out: outputs of one input value
     std::int64_t fan_out = 0;
     std::int64_t macs = 0;  ///< multiply-accumulates of one sample's forward pass
@@ -103,9 +132,25 @@ struct Inference {
     }
 };
 
+struct LayerSpec;
+
+/// Layers one after the other: a branch of a composite layer. Without layers it passes on what
+/// comes.
+struct Chain {
+    const LayerSpec* const* layers = nullptr;
+    std::size_t count = 0;
+};
+
 /// What every layer type holds as `static constexpr LayerSpec spec`.
 struct LayerSpec {
     Inference (*infer)(const Shape& input);
+
+    // Of a composite layer: the branches, which all read its input, and its answer to their outputs
+    // (where it refuses, `info.input` is what came). `infer` is then null.
+    Inference (*join)(const Shape* shapes, int count) = nullptr;
+    const Chain* branches = nullptr;
+    int branch_count = 0;
+    std::size_t entries = 1;  ///< in the network's array: those of its branches, and itself
 };
 
 template <class L>
@@ -133,6 +178,28 @@ constexpr const LayerSpec* spec_of() {
         return &L::spec;
     else
         return &non_layer;
+}
+
+/// The specs of layers in their order.
+template <class... Layers>
+inline constexpr std::array<const LayerSpec*, sizeof...(Layers)> specs_of{spec_of<Layers>()...};
+
+/// What a composite layer, or one of its branches, consists of, in the order of the entries.
+template <class... Layers>
+struct Parts {};
+
+template <class L>
+concept HasParts = requires {
+    typename L::parts;
+};
+
+/// Entries of a layer, or of all layers of a branch, in the network's array.
+template <class L>
+constexpr std::size_t entries_of() {
+    if constexpr (Layer<L> || !HasParts<L>)
+        return spec_of<L>()->entries;
+    else
+        return L::entries;
 }
 
 /// Output size of a window along one axis, floor semantics; 0 when the kernel does not fit.

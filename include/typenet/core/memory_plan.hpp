@@ -21,7 +21,8 @@ constexpr std::int64_t MiB(std::int64_t count) {
 template <class Backend>
 struct MemoryFacts : Backend {};
 
-/// What a planned buffer holds.
+/// What a planned buffer holds: the output of a stage, the gradient of that output, or what the
+/// forward pass notes for the backward pass.
 enum class BufferRole : std::uint8_t { activation, gradient, code };
 
 /// A buffer that lives from step `first` to step `last` (inclusive) of a schedule.
@@ -34,17 +35,34 @@ struct PlannedBuffer {
     std::int64_t offset = 0;  ///< in the arena, for a batch of one
 };
 
+namespace detail {
+template <class Array>
+constexpr Array filled_with(const typename Array::value_type& value) {
+    Array array{};
+    for (auto& element : array) element = value;
+    return array;
+}
+}  // namespace detail
+
 /// Buffers of one schedule, placed. Sizes and offsets are per sample and scale with the batch.
-template <std::size_t capacity>
+template <std::size_t stages>
 struct BufferPlan {
+    static constexpr std::size_t capacity = 3 * stages + 1;
     std::array<PlannedBuffer, capacity> buffers{};
     std::size_t count = 0;
     std::int64_t bytes = 0;  ///< height of the arena for a batch of one
+    /// Indices of the buffers of gradients, or -1: of each stage's output (as its backward pass
+    /// reads it; a fork reads those of its readers' operands), and of each operand. Several may be
+    /// one buffer, where that is safe.
+    using Operands = std::array<int, most_sources>;
+    std::array<int, stages> output_gradients = detail::filled_with<std::array<int, stages>>(-1);
+    std::array<Operands, stages> input_gradients =
+        detail::filled_with<std::array<Operands, stages>>(detail::filled_with<Operands>(-1));
 
     constexpr void add(BufferRole role, int stage, std::int64_t size, int first, int last) {
         if (size > 0) buffers[count++] = {role, stage, size, first, last, 0};
     }
-    /// Index of a buffer, or -1.
+    /// Index of a buffer, or -1. Of several gradients of one output, the first.
     constexpr int find(BufferRole role, int stage) const {
         for (std::size_t i = 0; i < count; ++i)
             if (buffers[i].role == role && buffers[i].stage == stage) return static_cast<int>(i);
@@ -56,10 +74,9 @@ namespace detail {
 
 /// Indices of the buffers, sorted; those of which neither comes before the other keep their order.
 /// (<algorithm>, with std::stable_sort, takes compilers longer than all of a network's planning.)
-template <std::size_t capacity, class Before>
-constexpr std::array<std::size_t, capacity> order_of(const BufferPlan<capacity>& plan,
-                                                     const Before& before) {
-    std::array<std::size_t, capacity> order{}, merged{};
+template <class Plan, class Before>
+constexpr std::array<std::size_t, Plan::capacity> order_of(const Plan& plan, const Before& before) {
+    std::array<std::size_t, Plan::capacity> order{}, merged{};
     for (std::size_t i = 0; i < plan.count; ++i) order[i] = i;
     for (std::size_t width = 1; width < plan.count; width *= 2) {
         for (std::size_t left = 0, at = 0; at < plan.count; left = at) {
@@ -80,9 +97,9 @@ constexpr std::array<std::size_t, capacity> order_of(const BufferPlan<capacity>&
 
 /// Places buffers in the given order, each at the lowest offset that is free during its life.
 /// Returns the height of the arena.
-template <std::size_t capacity>
-constexpr std::int64_t place_in_order(BufferPlan<capacity>& plan,
-                                      const std::array<std::size_t, capacity>& order) {
+template <class Plan>
+constexpr std::int64_t place_in_order(Plan& plan,
+                                      const std::array<std::size_t, Plan::capacity>& order) {
     std::int64_t height = 0;
     for (std::size_t i = 0; i < plan.count; ++i) {
         PlannedBuffer& buffer = plan.buffers[order[i]];
@@ -109,54 +126,180 @@ constexpr std::int64_t place_in_order(BufferPlan<capacity>& plan,
 
 /// Places in order of birth and, for networks of moderate depth, also largest first; keeps the
 /// lower arena.
-template <std::size_t capacity>
-constexpr void place(BufferPlan<capacity>& plan) {
+template <class Plan>
+constexpr void place(Plan& plan) {
     using Buffer = const PlannedBuffer&;
     plan.bytes =
         place_in_order(plan, order_of(plan, [](Buffer a, Buffer b) { return a.first < b.first; }));
     if (plan.count > 128) return;
-    BufferPlan<capacity> other = plan;
+    Plan other = plan;
     other.bytes = place_in_order(
         other, order_of(other, [](Buffer a, Buffer b) { return a.bytes > b.bytes; }));
     if (other.bytes < plan.bytes) plan = other;
 }
 
-/// Activations of inference: each lives until the next stage has read it.
-template <class Backend, std::size_t layers>
-constexpr BufferPlan<3 * layers + 1> plan_inference(const StageTable<layers>& table) {
-    BufferPlan<3 * layers + 1> plan;
-    plan.add(BufferRole::activation, -1, Backend::input_bytes(table.stages[0].geometry), 0, 0);
+/// Until when each stage's output is needed (place s + 1; place 0 is the network's input), with
+/// `time(reader)` the last time that a reader reads it.
+template <std::size_t stages, class Time>
+constexpr std::array<int, stages + 1> last_reads(const StageTable<stages>& table,
+                                                 const Time& time) {
+    std::array<int, stages + 1> last{};
+    const int count = static_cast<int>(table.count);
+    for (int s = 0; s < count; ++s)
+        if (table[s].geometry.op != Op::fork)  // it reads gradients only
+            for (const int source : table[s].sources) {
+                int& time_of_source = last[static_cast<std::size_t>(source + 1)];
+                time_of_source = larger(time_of_source, time(s));
+            }
+    last[table.count] = count;  // the loss, or the reader of the outputs
+    return last;
+}
+
+/// Activations of inference: each lives until its last reader has read it.
+template <class Backend, std::size_t stages>
+constexpr BufferPlan<stages> plan_inference(const StageTable<stages>& table) {
+    BufferPlan<stages> plan;
+    const auto last = last_reads(table, [](int reader) { return reader; });
+    plan.add(BufferRole::activation, -1, Backend::input_bytes(table[0].geometry), 0, last[0]);
     for (int s = 0; s < static_cast<int>(table.count); ++s)
-        plan.add(BufferRole::activation, s,
-                 Backend::output_bytes(table.stages[static_cast<std::size_t>(s)].geometry), s,
-                 s + 1);
+        plan.add(BufferRole::activation, s, Backend::output_bytes(table[s].geometry), s,
+                 last[static_cast<std::size_t>(s + 1)]);
     place(plan);
     return plan;
 }
 
+/// Gradients of a training step as buffers without a place: decides who writes and who reads which.
+///
+/// Every operand of a stage has a gradient of its own, which one stage reads: the one that computed
+/// the operand or, where that has several readers, its fork. Two may share a buffer: an add hands
+/// its gradient on, and a fork sums into one of those it reads. That is safe as long as nobody
+/// writes to a buffer that another stage still has to read.
+template <class Backend, std::size_t stages>
+struct GradientPlan {
+    std::array<PlannedBuffer, stages + 1> buffers{};
+    std::size_t count = 0;
+    BufferPlan<stages> gradients;  ///< only the indices, into `buffers`
+    /// The last of the buffers that belong to a stage's output, and for each the one before it.
+    std::array<int, stages> last_of_stage = filled_with<std::array<int, stages>>(-1);
+    std::array<int, stages + 1> previous{};
+
+    constexpr explicit GradientPlan(const StageTable<stages>& table) : table_(table) {
+        const int last = static_cast<int>(table.count) - 1;
+        if (last < 0 || !has_backward(table[last].geometry)) return;
+        gradients.output_gradients[static_cast<std::size_t>(last)] =
+            make(last, last + 1, backward_time(last));
+        for (int s = last; s >= 0; --s) {
+            if (!has_backward(table[s].geometry)) continue;
+            if (table[s].geometry.op == Op::fork)
+                hand_on(s, 0, summed(s));
+            else if (table[s].geometry.op == Op::add)
+                hand_on_all(s);
+            else
+                for (int operand = 0; operand < table[s].sources.count; ++operand)
+                    if (table.passes_gradient(s, operand)) hand_on(s, operand, -1);
+        }
+    }
+
+private:
+    constexpr int backward_time(int s) const { return 2 * static_cast<int>(table_.count) - s; }
+    constexpr int make(int stage, int first, int last) {
+        buffers[count] = {BufferRole::gradient,
+                          stage,
+                          Backend::gradient_bytes(table_[stage].geometry),
+                          first,
+                          last,
+                          0};
+        int& last_made = last_of_stage[static_cast<std::size_t>(stage)];
+        previous[count] = last_made;
+        last_made = static_cast<int>(count++);
+        return last_made;
+    }
+    /// The gradient of an operand goes into a buffer, or into one of its own for -1. Returns it.
+    constexpr int hand_on(int s, int operand, int buffer) {
+        const int reader = table_.gradient_reader(s, operand);
+        const int last = backward_time(reader);
+        if (buffer < 0) buffer = make(table_[s].sources[operand], backward_time(s), last);
+        PlannedBuffer& shared = buffers[static_cast<std::size_t>(buffer)];
+        shared.last = larger(shared.last, last);
+        gradients.input_gradients[static_cast<std::size_t>(s)][static_cast<std::size_t>(operand)] =
+            buffer;
+        if (reader == table_[s].sources[operand])
+            gradients.output_gradients[static_cast<std::size_t>(reader)] = buffer;
+        return buffer;
+    }
+    /// An add hands the gradient of its output (as its ReLU leaves it) to its operands.
+    constexpr void hand_on_all(int s) {
+        const int own = gradients.output_gradients[static_cast<std::size_t>(s)];
+        int shared = buffers[static_cast<std::size_t>(own)].last == backward_time(s) ? own : -1;
+        int latest = 0;
+        for (int operand = 0; operand < table_[s].sources.count; ++operand)
+            if (table_.passes_gradient(s, operand))
+                latest = larger(latest, backward_time(table_.gradient_reader(s, operand)));
+        for (int operand = 0; operand < table_[s].sources.count; ++operand) {
+            if (!table_.passes_gradient(s, operand)) continue;
+            const int reader = table_.gradient_reader(s, operand);
+            const Geometry& source = table_[table_[s].sources[operand]].geometry;
+            const bool may_share =
+                source.output == table_[s].geometry.output &&
+                (backward_time(reader) == latest || !writes_to_gradient(table_[reader].geometry));
+            const int buffer = hand_on(s, operand, may_share ? shared : -1);
+            if (may_share) shared = buffer;
+        }
+    }
+    /// Whether the backward pass of a stage may write to the gradient that it reads.
+    static constexpr bool writes_to_gradient(const Geometry& g) {
+        return g.op == Op::add || g.op == Op::fork || Backend::writes_to_output_gradient(g);
+    }
+    /// Of the gradients that a fork sums, one that nobody reads after it; or -1.
+    constexpr int summed(int fork) const {
+        const int source = table_[fork].sources[0];
+        for (int s = fork + 1; s < static_cast<int>(table_.count); ++s)
+            for (int operand = 0; operand < table_[s].sources.count; ++operand) {
+                if (table_[s].sources[operand] != source) continue;
+                const int buffer = gradients.input_gradients[static_cast<std::size_t>(s)]
+                                                            [static_cast<std::size_t>(operand)];
+                if (buffers[static_cast<std::size_t>(buffer)].last == backward_time(fork))
+                    return buffer;
+            }
+        return -1;
+    }
+
+    const StageTable<stages>& table_;
+};
+
 /// Activations, codes and gradients of a training step. Time runs through the stages forward,
 /// through the loss, and back.
-template <class Backend, std::size_t layers>
-constexpr BufferPlan<3 * layers + 1> plan_training(const StageTable<layers>& table) {
-    BufferPlan<3 * layers + 1> plan;
+template <class Backend, std::size_t stages>
+constexpr BufferPlan<stages> plan_training(const StageTable<stages>& table) {
     const int count = static_cast<int>(table.count);
-    const auto geometry = [&](int s) -> const Geometry& {
-        return table.stages[static_cast<std::size_t>(s)].geometry;
-    };
     const auto backward_time = [&](int s) { return 2 * count - s; };  // the loss is at `count`
-    plan.add(BufferRole::activation, -1, Backend::input_bytes(geometry(0)), 0,
-             backward_reads_input(geometry(0)) ? backward_time(0) : 0);
+    const auto last = last_reads(table, [&](int reader) {
+        return backward_reads_input(table[reader].geometry) ? backward_time(reader) : reader;
+    });
+    const GradientPlan<Backend, stages> gradients(table);
+    BufferPlan<stages> plan = gradients.gradients;
+    std::array<int, stages + 1> places{};
+    plan.add(BufferRole::activation, -1, Backend::input_bytes(table[0].geometry), 0, last[0]);
     for (int s = 0; s < count; ++s) {
-        const Geometry& g = geometry(s);
-        int last = s + 1;  // the next stage, or the loss
-        if (s + 1 < count && backward_reads_input(geometry(s + 1))) last = backward_time(s + 1);
-        if (backward_reads_output(g)) last = backward_time(s);
-        plan.add(BufferRole::activation, s, Backend::output_bytes(g), s, last);
+        const Geometry& g = table[s].geometry;
+        plan.add(
+            BufferRole::activation, s, Backend::output_bytes(g), s,
+            backward_reads_output(g) ? backward_time(s) : last[static_cast<std::size_t>(s + 1)]);
         if (!has_backward(g)) continue;
         plan.add(BufferRole::code, s, Backend::code_bytes(g), s, backward_time(s));
-        plan.add(BufferRole::gradient, s, Backend::gradient_bytes(g),
-                 s + 1 < count ? backward_time(s + 1) : count, backward_time(s));
+        for (int i = gradients.last_of_stage[static_cast<std::size_t>(s)]; i >= 0;
+             i = gradients.previous[static_cast<std::size_t>(i)]) {
+            const PlannedBuffer& gradient = gradients.buffers[static_cast<std::size_t>(i)];
+            places[static_cast<std::size_t>(i)] = static_cast<int>(plan.count);
+            plan.add(BufferRole::gradient, s, gradient.bytes, gradient.first, gradient.last);
+        }
     }
+    const auto placed = [&](int& index) {
+        if (index >= 0) index = places[static_cast<std::size_t>(index)];
+    };
+    for (int& index : plan.output_gradients) placed(index);
+    for (auto& operands : plan.input_gradients)
+        for (int& index : operands) placed(index);
     place(plan);
     return plan;
 }
@@ -168,6 +311,9 @@ struct ParameterPlan {
     std::array<std::int64_t, layers> biases{};
     std::int64_t count = 0;  ///< floats of all stages together
     std::int64_t most = 0;   ///< most gradients that a fused step keeps for one stage
+    /// Behind them all: running means, then as many running variances, of batch normalisations.
+    std::array<std::int64_t, layers> statistics{};
+    std::int64_t statistic_count = 0;
 };
 
 template <class Backend, std::size_t layers>
@@ -184,6 +330,11 @@ constexpr ParameterPlan<layers> plan_parameters(const StageTable<layers>& table)
                                       : Backend::weight_count(g) + Backend::bias_count(g);
         plan.most = larger(plan.most, kept);
     }
+    for (std::size_t s = 0; s < table.count; ++s)
+        if (table.stages[s].geometry.op == Op::batch_norm) {
+            plan.statistics[s] = plan.count + plan.statistic_count;
+            plan.statistic_count += 2 * Backend::bias_count(table.stages[s].geometry);
+        }
     return plan;
 }
 
@@ -228,7 +379,7 @@ struct Predicting {
 
 /// The memory of a network in bytes, by purpose.
 struct MemoryPlan {
-    std::int64_t parameters = 0;
+    std::int64_t parameters = 0;  ///< with the running statistics
     std::int64_t optimizer_state = 0;
     std::int64_t gradients = 0;    ///< of parameters
     std::int64_t activations = 0;  ///< with their gradients and the max pools' codes
@@ -259,7 +410,7 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
     constexpr auto& table = stages_of<Net, Mode::phase>;
     constexpr auto& parameters = parameter_plan<Net, Backend, Mode::phase>;
     MemoryPlan plan;
-    plan.parameters = parameters.count * Facts::parameter_bytes;
+    plan.parameters = (parameters.count + parameters.statistic_count) * Facts::parameter_bytes;
     plan.optimizer_state = parameters.count * 4 * Mode::state_count;
     if (Mode::phase == Phase::training)
         plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.most);

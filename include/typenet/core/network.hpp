@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -64,60 +63,93 @@ constexpr bool name_is_taken(const std::array<LayerInfo, count>& layers, std::si
     return false;
 }
 
-/// Walks the layers from the input on; the single place where shapes are inferred.
-template <class In, class... Layers>
-consteval Inferred<sizeof...(Layers)> infer_network() {
-    Inferred<sizeof...(Layers)> result;
+/// What flows from layer to layer: its shape, and the index of the layer that made it.
+struct Flow {
+    int source = -1;
     Shape shape;
-    if constexpr (HasShape<In>) shape = In::shape;
-    const auto fault = [&](Reason reason, std::size_t at, Shape wanted) {
+};
+
+/// Appends the entries of a layer, those of its branches before its own. Returns whether it fits.
+template <std::size_t count>
+constexpr bool infer_layer(Inferred<count>& result, std::size_t& index, const LayerSpec& spec,
+                           Flow& flow) {
+    const auto fault = [&](Reason reason, std::size_t at, const Shape& got, const Shape& wanted) {
         result.fault = reason;
         result.at = at;
-        result.got = shape;
+        result.got = got;
         result.wanted = wanted;
+        return false;
     };
+    Sources sources;
+    Inference step;
+    if (spec.join == nullptr) {
+        sources.add(flow.source);
+        step = spec.infer(flow.shape);
+        if (step.fault != Reason::none) return fault(step.fault, index, flow.shape, step.wanted);
+    } else {
+        if (spec.branch_count < 1 || spec.branch_count > most_sources)
+            return fault(Reason::number_of_branches, index + spec.entries - 1, flow.shape, {});
+        Shape shapes[most_sources]{};
+        for (int branch = 0; branch < spec.branch_count; ++branch) {
+            const Chain& chain = spec.branches[branch];
+            Flow inside = flow;
+            for (std::size_t i = 0; i < chain.count; ++i)
+                if (!infer_layer(result, index, *chain.layers[i], inside)) return false;
+            shapes[branch] = inside.shape;
+            sources.add(inside.source);
+        }
+        step = spec.join(shapes, spec.branch_count);
+        if (step.fault != Reason::none)
+            return fault(step.fault, index, step.info.input, step.wanted);
+    }
+    LayerInfo& layer = result.layers[index];
+    layer = step.info;
+    layer.index = static_cast<int>(index);
+    layer.sources = sources;
+    if (name_is_taken(result.layers, index))
+        return fault(layer.name.empty() ? Reason::index_is_a_name : Reason::duplicate_name, index,
+                     layer.input, {});
+    flow = {layer.index, layer.output};
+    ++index;
+    return true;
+}
+
+/// Walks the layers from the input on; the single place where shapes are inferred.
+template <class In, class... Layers>
+consteval auto infer_network() {
+    Inferred<(std::size_t{0} + ... + spec_of<Layers>()->entries)> result;
+    Flow flow;
+    if constexpr (HasShape<In>) flow.shape = In::shape;
+    const Shape& shape = flow.shape;
     if (!HasShape<In>)
-        fault(Reason::network_has_no_input, 0, {});
+        result.fault = Reason::network_has_no_input;
     else if (shape.channels < 1 || shape.height < 0 || shape.width < 0 ||
              (shape.height == 0) != (shape.width == 0))
-        fault(Reason::sizes_must_be_positive, 0, {});
+        result.fault = Reason::sizes_must_be_positive;
     else if (sizeof...(Layers) == 0)
-        fault(Reason::network_has_no_layers, 0, {});
+        result.fault = Reason::network_has_no_layers;
     if (result.fault != Reason::none) {
         result.at_input = true;
+        result.got = shape;
         return result;
     }
     std::size_t index = 0;
-    for (const LayerSpec* spec : std::initializer_list<const LayerSpec*>{spec_of<Layers>()...}) {
-        const Inference step = spec->infer(shape);
-        if (step.fault != Reason::none) {
-            fault(step.fault, index, step.wanted);
-            break;
-        }
-        LayerInfo& layer = result.layers[index];
-        layer = step.info;
-        layer.index = static_cast<int>(index);
-        layer.source = static_cast<int>(index) - 1;
-        if (name_is_taken(result.layers, index)) {
-            fault(layer.name.empty() ? Reason::index_is_a_name : Reason::duplicate_name, index, {});
-            break;
-        }
-        shape = layer.output;
-        ++index;
-    }
+    for (const LayerSpec* spec : specs_of<Layers...>)
+        if (!infer_layer(result, index, *spec, flow)) break;
     return result;
 }
 
 template <class In, class... Layers>
-inline constexpr Inferred<sizeof...(Layers)> inferred = infer_network<In, Layers...>();
+inline constexpr auto inferred = infer_network<In, Layers...>();
 
 template <class In, class... Layers>
 constexpr auto place_of_fault() {
-    if constexpr (inferred<In, Layers...>.at_input)
+    if constexpr (inferred<In, Layers...>.at_input) {
         return type_tag<at_input<In>>{};
-    else
-        return locate<inferred<In, Layers...>.at>(
-            indexer<std::make_index_sequence<sizeof...(Layers)>, Layers...>{});
+    } else {
+        constexpr std::size_t at = inferred<In, Layers...>.at;
+        return locate<at, at>(type_tag<Parts<Layers...>>{});
+    }
 }
 
 template <class In, class... Layers>
@@ -138,21 +170,29 @@ constexpr bool require_fit() {
 
 /// A neural network as a type. Layers stand in the order in which data pass them; every shape is
 /// inferred from the input's, and a layer that does not fit is refused by the compiler with a
-/// `shape_error` (core/shape_error.hpp).
+/// `shape_error` (core/shape_error.hpp). A layer may consist of branches (Residual, Concat): the
+/// network is then a graph.
 template <class In, class... Layers>
 struct Network {
     static_assert(detail::require_fit<In, Layers...>());
 
-    static constexpr std::size_t layer_count = sizeof...(Layers);
-    /// One entry a layer: kind, shapes, parameters, multiply-accumulates.
+    /// One entry a layer: kind, shapes, parameters, multiply-accumulates. Those of a composite
+    /// layer's branches stand, in their order, before the entry that joins them.
     /// (`auto`, for nvcc 13 takes the spelled-out type for a second initialisation.)
     static constexpr const auto& layers = detail::inferred<In, Layers...>.layers;
+    static constexpr std::size_t layer_count = layers.size();
     static constexpr Shape input_shape = In::shape;
     static constexpr Shape output_shape = layers[layer_count - 1].output;
 
     static constexpr std::int64_t parameter_count = [] {
         std::int64_t sum = 0;
         for (const LayerInfo& layer : layers) sum += layer.parameter_count();
+        return sum;
+    }();
+    /// Running statistics that no optimizer touches.
+    static constexpr std::int64_t statistic_count = [] {
+        std::int64_t sum = 0;
+        for (const LayerInfo& layer : layers) sum += layer.statistic_count;
         return sum;
     }();
     /// Multiply-accumulates of one sample's forward pass.

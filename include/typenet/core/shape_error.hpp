@@ -36,6 +36,12 @@ struct the_groups_must_divide_the_output_channels;
 struct a_pool_has_no_groups_remove_the_option;
 struct the_dropout_rate_must_be_at_least_0_and_less_than_1;
 struct the_window_of_channels_must_be_odd;
+struct the_options_of_this_layer_are_Epsilon_and_Momentum;
+struct epsilon_must_be_positive;
+struct momentum_must_be_more_than_0_and_at_most_1;
+struct a_concat_has_1_to_8_branches;
+struct branches_of_a_residual_must_have_equal_shapes;
+struct branches_of_a_concat_must_have_equal_height_and_width;
 struct cross_entropy_needs_a_flat_output_end_with_Flatten_and_Linear;
 struct cross_entropy_needs_an_output_for_each_of_2_classes_or_more;
 struct the_network_has_no_layer_of_this_name;
@@ -94,10 +100,45 @@ constexpr auto spell() {
     (std::make_index_sequence<text.view().size()>{});
 }
 
-/// The place of a layer among those of an `indexer`; layers/named.hpp has an overload.
-template <std::size_t index, class L>
-constexpr type_tag<at_layer<static_cast<int>(index), L>> locate(indexed<index, L>) {
+template <std::size_t index, class T>
+constexpr type_tag<T> select(indexed<index, T>) {
     return {};
+}
+
+/// An entry of the network's array, seen from the layers that it belongs to.
+struct Spot {
+    std::size_t layer = 0;
+    std::size_t entry = 0;  ///< among those of the layer
+};
+template <class... Layers>
+constexpr Spot spot_of(std::size_t entry) {
+    Spot spot{0, entry};
+    for (const std::size_t entries : {entries_of<Layers>()...}) {
+        if (spot.entry < entries) break;
+        spot.entry -= entries;
+        ++spot.layer;
+    }
+    return spot;
+}
+
+template <std::size_t index, std::size_t entry, class... Layers>
+constexpr auto locate(type_tag<Parts<Layers...>>);
+
+/// The place of a layer or of the one inside it that makes the entry; layers/named.hpp has an
+/// overload.
+template <std::size_t index, std::size_t entry, class L>
+constexpr auto descend(type_tag<L>) {
+    if constexpr (HasParts<L> && (!Layer<L> || entry + 1 < entries_of<L>()))
+        return locate<index, entry>(type_tag<typename L::parts>{});
+    else
+        return type_tag<at_layer<static_cast<int>(index), L>>{};
+}
+/// Where entry `entry` of these layers, number `index` of the network, comes from.
+template <std::size_t index, std::size_t entry, class... Layers>
+constexpr auto locate(type_tag<Parts<Layers...>>) {
+    constexpr Spot spot = spot_of<Layers...>(entry);
+    using All = indexer<std::make_index_sequence<sizeof...(Layers)>, Layers...>;
+    return descend<index, spot.entry>(select<spot.layer>(All{}));
 }
 
 template <template <int...> class Extents, int channels, int height, int width>
@@ -134,7 +175,13 @@ constexpr auto explain() {
     else if constexpr (reason == Reason::dropout_rate_is_not_a_probability) return type_tag<the_dropout_rate_must_be_at_least_0_and_less_than_1>{};
     else if constexpr (reason == Reason::window_size_must_be_odd) return type_tag<the_window_of_channels_must_be_odd>{};
     else if constexpr (reason == Reason::cross_entropy_needs_a_flat_output) return type_tag<cross_entropy_needs_a_flat_output_end_with_Flatten_and_Linear>{};
-    else return type_tag<cross_entropy_needs_an_output_for_each_of_2_classes_or_more>{};
+    else if constexpr (reason == Reason::cross_entropy_needs_two_outputs) return type_tag<cross_entropy_needs_an_output_for_each_of_2_classes_or_more>{};
+    else if constexpr (reason == Reason::not_a_batch_norm_option) return type_tag<the_options_of_this_layer_are_Epsilon_and_Momentum>{};
+    else if constexpr (reason == Reason::epsilon_must_be_positive) return type_tag<epsilon_must_be_positive>{};
+    else if constexpr (reason == Reason::momentum_is_no_share) return type_tag<momentum_must_be_more_than_0_and_at_most_1>{};
+    else if constexpr (reason == Reason::number_of_branches) return type_tag<a_concat_has_1_to_8_branches>{};
+    else if constexpr (reason == Reason::shapes_of_a_residual_differ) return type_tag<branches_of_a_residual_must_have_equal_shapes>{};
+    else return type_tag<branches_of_a_concat_must_have_equal_height_and_width>{};
     // clang-format on
 }
 

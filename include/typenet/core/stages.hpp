@@ -23,13 +23,30 @@ struct StageInfo {
     int layer = 0;  ///< index of the layer that it computes (and whose parameters it holds)
     int dropout_layer = -1;
     float rate = 0;   ///< of the dropout
-    int source = -1;  ///< index of the stage that feeds it; -1 is the network's input
+    Sources sources;  ///< indices of the stages whose outputs it reads
+    int fork =
+        -1;  ///< the stage that sums the gradients of its output's readers, or -1: it has one
 };
 
 template <std::size_t capacity>
 struct StageTable {
     std::array<StageInfo, capacity> stages{};
     std::size_t count = 0;
+
+    constexpr const StageInfo& operator[](int stage) const {
+        return stages[static_cast<std::size_t>(stage)];
+    }
+    /// Whether operand `operand` of a stage passes a gradient on to what it comes from.
+    constexpr bool passes_gradient(int stage, int operand) const {
+        const int source = (*this)[stage].sources[operand];
+        return source >= 0 && has_backward((*this)[source].geometry);
+    }
+    /// The stage whose backward pass reads the gradient of operand `operand` of a stage.
+    constexpr int gradient_reader(int stage, int operand) const {
+        const int source = (*this)[stage].sources[operand];
+        const int fork = (*this)[source].fork;
+        return fork >= 0 && fork != stage ? fork : source;
+    }
 };
 
 namespace detail {
@@ -52,6 +69,14 @@ constexpr Op op_of(LayerKind kind) {
             return Op::resize;
         case LayerKind::local_response_norm:
             return Op::local_response_norm;
+        case LayerKind::batch_norm2d:
+            return Op::batch_norm;
+        case LayerKind::avg_pool2d:
+            return Op::avg_pool;
+        case LayerKind::add:
+            return Op::add;
+        case LayerKind::concat:
+            return Op::concat;
         case LayerKind::relu:
         case LayerKind::flatten:
         case LayerKind::expect:
@@ -60,9 +85,19 @@ constexpr Op op_of(LayerKind kind) {
     return Op::relu;
 }
 
-/// Layers that only rename or assert.
-constexpr bool is_transparent(const LayerInfo& layer) {
-    return layer.kind == LayerKind::flatten || layer.kind == LayerKind::expect;
+/// Layers that pass on what they read: they rename or assert, drop nothing, or join one branch.
+constexpr bool is_transparent(const LayerInfo& layer, Phase phase) {
+    switch (layer.kind) {
+        case LayerKind::flatten:
+        case LayerKind::expect:
+            return true;
+        case LayerKind::dropout:
+            return phase == Phase::inference || layer.rate == 0;
+        case LayerKind::concat:
+            return layer.sources.count == 1;
+        default:
+            return false;
+    }
 }
 
 /// A max pool can be fused when a byte can say which of its window's values won.
@@ -70,96 +105,191 @@ constexpr bool fits_a_code(const Window& pool) {
     return pool.kernel_height * pool.kernel_width < 255;
 }
 
+/// Most stages that layers are lowered to, and most operands of them all: one for each layer, and
+/// where there are branches, forks, further operands, and copies before what reads no halo.
 template <std::size_t count>
-consteval StageTable<count> lower(const std::array<LayerInfo, count>& layers, Phase phase,
-                                  bool loss_includes_softmax) {
-    StageTable<count> table;
+constexpr std::size_t stage_capacity(const std::array<LayerInfo, count>& layers) {
+    int branches = 0, copies = 0;
+    for (const LayerInfo& layer : layers) {
+        if (layer.sources.count > 1) branches += layer.sources.count;
+        copies += layer.kind == LayerKind::linear || layer.kind == LayerKind::softmax;
+    }
+    return count + static_cast<std::size_t>(branches == 0 ? 0 : branches + copies);
+}
+
+/// The output of a layer, or the network's input.
+struct Value {
+    std::size_t made_by = 0;  ///< place of the value itself, or of the one that is passed on
+    int readers = 0;          ///< inputs of layers that compute
+    std::size_t reader = 0;   ///< the last of them
+    Halo halo;                ///< the most that a convolution wants around it
+    bool planar = true;       ///< whether it lies plane by plane
+    int stage = -1;           ///< that computes it
+    Shape memory;             ///< its shape in memory, which Flatten leaves alone
+};
+
+/// The shape in memory of what a layer joins: flat where the shapes of its inputs do not fit.
+template <class ReadBy>
+constexpr Shape joined(const LayerInfo& layer, const ReadBy& read_by) {
+    Shape shape = read_by(layer, 0).memory;
+    for (int operand = 1; operand < layer.sources.count; ++operand) {
+        const Shape& other = read_by(layer, operand).memory;
+        if (other.height != shape.height || other.width != shape.width) return layer.output;
+        if (layer.kind == LayerKind::concat)
+            shape.channels += other.channels;
+        else if (other.channels != shape.channels)
+            return layer.output;
+    }
+    return shape;
+}
+
+/// Lowers layers in their order. Place 0 among the values is the network's input, place i + 1 what
+/// layer i puts out.
+template <std::size_t capacity, std::size_t count>
+consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers, Phase phase,
+                                     bool loss_includes_softmax) {
+    StageTable<capacity> table;
     std::size_t end = count;
     if (loss_includes_softmax && count > 0 && layers[count - 1].kind == LayerKind::softmax) --end;
-    Shape memory = layers[0].input;  // the shape in memory, which Flatten leaves alone
-    bool learns = false;             // whether a stage before this one holds parameters
+
+    std::array<Value, count + 1> values{};
+    const auto read_by = [&](const LayerInfo& layer, int operand) -> Value& {
+        const auto place = static_cast<std::size_t>(layer.sources[operand] + 1);
+        return values[values[place].made_by];
+    };
     for (std::size_t i = 0; i < end; ++i) {
         const LayerInfo& layer = layers[i];
-        const bool idle_dropout =
-            layer.kind == LayerKind::dropout && (phase == Phase::inference || layer.rate == 0);
-        if (is_transparent(layer) || idle_dropout) continue;
+        if (is_transparent(layer, phase)) {
+            values[i + 1].made_by = values[static_cast<std::size_t>(layer.sources[0] + 1)].made_by;
+            continue;
+        }
+        values[i + 1].made_by = i + 1;
+        for (int operand = 0; operand < layer.sources.count; ++operand) {
+            Value& value = read_by(layer, operand);
+            ++value.readers;
+            value.reader = i;
+            if (layer.kind != LayerKind::conv2d) continue;
+            const Window& w = layer.window;
+            value.halo = {larger(value.halo.top, w.pad_top), larger(value.halo.left, w.pad_left),
+                          larger(value.halo.bottom, w.pad_bottom),
+                          larger(value.halo.right, w.pad_right)};
+        }
+    }
+    // Few channels straight from the input stay planar, also through a resize, when convolutions
+    // are all that read them.
+    for (std::size_t i = end; i-- > 0;) {
+        const LayerInfo& layer = layers[i];
+        const Value& own = values[i + 1];
+        const bool wants_planes =
+            layer.kind == LayerKind::conv2d ||
+            (layer.kind == LayerKind::resize && own.readers > 0 && own.planar);
+        if (wants_planes || is_transparent(layer, phase)) continue;
+        for (int operand = 0; operand < layer.sources.count; ++operand)
+            read_by(layer, operand).planar = false;
+    }
+    const Shape& input = layers[0].input;
+    values[0].memory = input;
+    values[0].planar =
+        values[0].planar && !input.is_flat() && input.channels <= planar_channel_limit;
 
+    std::array<bool, count> fused{};
+    // The layer that alone reads what layer `i` puts out, or `end`.
+    const auto follower = [&](std::size_t i) {
+        return values[i + 1].readers == 1 ? values[i + 1].reader : end;
+    };
+    for (std::size_t i = 0; i < end; ++i) {
+        const LayerInfo& layer = layers[i];
+        if (fused[i] || is_transparent(layer, phase)) continue;
+
+        const Value* source = &read_by(layer, 0);
         StageInfo stage;
+        stage.layer = static_cast<int>(i);
         Geometry& g = stage.geometry;
         g.op = op_of(layer.kind);
-        g.input = memory;
-        // A flat result of a flat view lies in memory as its input does.
-        g.output = g.middle = layer.input == layer.output ? memory : layer.output;
+        g.input = source->memory;
+        g.input_halo = source->halo;
+        g.planar_input = source->planar;
+        for (int operand = 0; operand < layer.sources.count; ++operand) {
+            const int from = read_by(layer, operand).stage;
+            stage.sources.add(from);
+            if (phase == Phase::training && from >= 0 && has_backward(table[from].geometry))
+                g.input_gradient = true;
+        }
+        if ((g.op == Op::linear || g.op == Op::softmax) && g.input_halo != Halo{}) {
+            StageInfo copy = stage;
+            copy.geometry.op = Op::add;
+            copy.geometry.output = copy.geometry.middle = g.input;
+            stage.sources = {};
+            stage.sources.add(static_cast<int>(table.count));
+            g.input_halo = {};
+            table.stages[table.count++] = copy;
+        }
+        // What keeps the shape of a flat view lies in memory as its input does.
+        const bool keeps_shape = layer.input == layer.output && layer.kind != LayerKind::linear;
+        g.output = g.middle = keeps_shape ? g.input : layer.output;
+        if (layer.sources.count > 1) g.output = g.middle = joined(layer, read_by);
         g.window = layer.window;
         g.groups = layer.groups;
-        g.input_gradient = phase == Phase::training && learns;
-        stage.layer = static_cast<int>(i);
-        stage.source = static_cast<int>(table.count) - 1;
         if (layer.kind == LayerKind::dropout) {
             stage.dropout_layer = stage.layer;
             stage.rate = layer.rate;
         }
-        learns = learns || layer.parameter_count() > 0;
 
-        // Fuse what follows. `next` skips layers that compute nothing.
-        const auto next = [&](std::size_t after) {
-            for (++after; after < end; ++after)
-                if (!is_transparent(layers[after])) break;
-            return after;
+        // Fuse what follows.
+        std::size_t last = i;
+        const auto fuse_relu = [&] {
+            const std::size_t next = follower(last);
+            if (next == end || layers[next].kind != LayerKind::relu) return;
+            g.relu = true;
+            last = next;
         };
-        std::size_t follower = next(i);
         if (g.op == Op::convolution) {
-            if (follower < end && layers[follower].kind == LayerKind::relu) {
-                g.relu = true;
-                i = follower;
-                follower = next(i);
+            fuse_relu();
+            const std::size_t next = follower(last);
+            if (next < end && layers[next].kind == LayerKind::max_pool2d &&
+                fits_a_code(layers[next].window)) {
+                g.pool = layers[next].window;
+                g.output = layers[next].output;
+                fused[last] = true;
+                last = next;
             }
-            if (follower < end && layers[follower].kind == LayerKind::max_pool2d &&
-                fits_a_code(layers[follower].window)) {
-                g.pool = layers[follower].window;
-                g.output = layers[follower].output;
-                i = follower;
-            }
+        } else if (g.op == Op::batch_norm || g.op == Op::add) {
+            fuse_relu();
         } else if (g.op == Op::linear) {
             // Dropout scales by a positive number, so it and ReLU commute.
-            while (follower < end) {
-                const LayerInfo& candidate = layers[follower];
+            for (std::size_t next = follower(last); next < end; next = follower(last)) {
+                const LayerInfo& candidate = layers[next];
                 if (candidate.kind == LayerKind::relu && !g.relu) {
                     g.relu = true;
                 } else if (candidate.kind == LayerKind::dropout && !g.dropout) {
-                    if (phase == Phase::training && candidate.rate > 0) {
-                        g.dropout = true;
-                        stage.dropout_layer = static_cast<int>(follower);
-                        stage.rate = candidate.rate;
-                    }
+                    g.dropout = true;
+                    stage.dropout_layer = static_cast<int>(next);
+                    stage.rate = candidate.rate;
                 } else {
                     break;
                 }
-                i = follower;
-                follower = next(i);
+                fused[last] = true;
+                last = next;
             }
         }
-        // Few channels straight from the input stay planar for a convolution, also through a
-        // resize.
-        const bool planar_source =
-            table.count == 0 || (table.stages[table.count - 1].geometry.op == Op::resize &&
-                                 table.stages[table.count - 1].geometry.planar_input);
-        g.planar_input = planar_source && !g.input.is_flat() &&
-                         g.input.channels <= planar_channel_limit &&
-                         (g.op == Op::convolution || g.op == Op::resize);
-        if (g.op == Op::convolution)
-            g.input_halo = {g.window.pad_top, g.window.pad_left, g.window.pad_bottom,
-                            g.window.pad_right};
-        if (table.count > 0) table.stages[table.count - 1].geometry.output_halo = g.input_halo;
-        memory = g.output;
+        fused[last] = true;
+        Value& value = values[last + 1];
+        value.stage = static_cast<int>(table.count);
+        value.memory = g.output;
+        value.planar = value.planar && g.op == Op::resize && g.planar_input;
+        g.output_halo = value.halo;
         table.stages[table.count++] = stage;
-    }
-    // A planar resize hands planes on, so what follows it must read planes.
-    for (std::size_t i = 0; i < table.count; ++i) {
-        Geometry& g = table.stages[i].geometry;
-        if (g.op == Op::resize && g.planar_input &&
-            (i + 1 == table.count || !table.stages[i + 1].geometry.planar_input))
-            g.planar_input = false;
+
+        if (phase == Phase::training && value.readers > 1 && has_backward(g)) {
+            StageInfo fork;
+            fork.geometry.op = Op::fork;
+            fork.geometry.input = fork.geometry.middle = fork.geometry.output = g.output;
+            fork.geometry.input_gradient = true;
+            fork.layer = stage.layer;
+            fork.sources.add(value.stage);
+            table.stages[table.count - 1].fork = static_cast<int>(table.count);
+            table.stages[table.count++] = fork;
+        }
     }
     return table;
 }
@@ -169,8 +299,8 @@ consteval StageTable<count> lower(const std::array<LayerInfo, count>& layers, Ph
 /// The stages of a network for one phase. In training under a loss that includes the softmax
 /// (cross entropy), a final Softmax layer is left to the loss.
 template <class Net, Phase phase>
-inline constexpr StageTable<Net::layer_count> stages_of = detail::lower(Net::layers, phase,
-                                                                        phase == Phase::training);
+inline constexpr auto stages_of = detail::lower<detail::stage_capacity(Net::layers)>(
+    Net::layers, phase, phase == Phase::training);
 
 /// A stage as a type: its place in the network and its geometry.
 template <std::size_t place, Geometry g>

@@ -33,17 +33,18 @@ namespace detail {
 struct NamedState {
     std::string name;  ///< in the file: "cn1.weight", "optimizer.0.cn1.weight"
     const ParameterInfo* parameter = nullptr;
-    int slot = -1;  ///< the optimizer's buffer, or -1: the parameter itself
+    int slot = -1;  ///< the optimizer's buffer, or -1: the tensor itself
 };
 
-/// The parameters, then each of the optimizer's buffers for them.
-inline std::vector<NamedState> named_states(std::span<const ParameterInfo> parameters, int slots) {
+/// The tensors of a model, then each of the optimizer's buffers for its parameters.
+template <class Model>
+std::vector<NamedState> named_states(const Model& model, int slots) {
     std::vector<NamedState> states;
-    for (int slot = -1; slot < slots; ++slot)
-        for (const ParameterInfo& parameter : parameters) {
-            const std::string prefix = slot < 0 ? "" : "optimizer." + std::to_string(slot) + ".";
-            states.push_back({prefix + parameter.name, &parameter, slot});
-        }
+    for (const ParameterInfo& tensor : model.tensors()) states.push_back({tensor.name, &tensor});
+    for (int slot = 0; slot < slots; ++slot)
+        for (const ParameterInfo& parameter : model.parameters())
+            states.push_back(
+                {"optimizer." + std::to_string(slot) + "." + parameter.name, &parameter, slot});
     return states;
 }
 
@@ -104,22 +105,23 @@ inline void require_states(const TensorFile& file, const std::filesystem::path& 
 
 }  // namespace detail
 
-/// Writes a model's parameters, F32 in PyTorch's names and layouts, one tensor at a time.
-/// Crash-safe: the old file or the whole new one. Throws FileError.
+/// Writes a model's parameters and running statistics, F32 in PyTorch's names and layouts, one
+/// tensor at a time. Crash-safe: the old file or the whole new one. Throws FileError.
 template <class Net, class Backend>
 void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
           const Metadata& metadata = {}) {
     detail::write_states(
-        path, detail::named_states(model.parameters(), 0), metadata,
+        path, detail::named_states(model, 0), metadata,
         [&](const detail::NamedState& state) { return model.get(state.parameter->name); });
 }
 
-/// Replaces a model's parameters by those of `file`, read from `path`. F64, F16 and BF16 become
-/// floats. All or nothing: throws FileError, with the model as it was, where a tensor is missing,
-/// unexpected, of another shape, not of floating-point numbers, or not finite as floats.
+/// Replaces a model's parameters and running statistics by those of `file`, read from `path`. F64,
+/// F16 and BF16 become floats. All or nothing: throws FileError, with the model as it was, where a
+/// tensor is missing, unexpected, of another shape, not of floating-point numbers, or not finite as
+/// floats.
 template <class Net, class Backend>
 void load(Model<Net, Backend>& model, const TensorFile& file, const std::filesystem::path& path) {
-    const auto states = detail::named_states(model.parameters(), 0);
+    const auto states = detail::named_states(model, 0);
     detail::require_states(file, path, states, "the weights of this network");
     for (const detail::NamedState& state : states)
         model.set(state.name, FloatValues(*file.find(state.name)).get());
@@ -137,20 +139,20 @@ Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
 /// The metadata key under which a checkpoint holds the trainer's steps.
 inline constexpr const char* checkpoint_steps_key = "steps";
 
-/// Writes what a training run needs to go on with the same bits: the parameters, the optimizer's
-/// buffers ("optimizer.0.cn1.weight", ...), the number of steps, and the caller's metadata (such
-/// as the epoch). Crash-safe: the old file or the whole new one. Throws FileError.
+/// Writes what a training run needs to go on with the same bits: the parameters, the running
+/// statistics, the optimizer's buffers ("optimizer.0.cn1.weight", ...), the number of steps, and
+/// the caller's metadata (such as the epoch). Crash-safe: the old file or the whole new one. Throws
+/// FileError.
 template <class Net, class Backend, class Trainer>
 void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
                      const std::filesystem::path& path, Metadata metadata = {}) {
     metadata[checkpoint_steps_key] = std::to_string(trainer.steps());
     constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
-    detail::write_states(path, detail::named_states(model.parameters(), slots), metadata,
-                         [&](const detail::NamedState& state) {
-                             const std::string& name = state.parameter->name;
-                             return state.slot < 0 ? model.get(name)
-                                                   : trainer.get_state(name, state.slot);
-                         });
+    detail::write_states(
+        path, detail::named_states(model, slots), metadata, [&](const detail::NamedState& state) {
+            const std::string& name = state.parameter->name;
+            return state.slot < 0 ? model.get(name) : trainer.get_state(name, state.slot);
+        });
 }
 
 /// Brings a model and its trainer to where `file`, a checkpoint read from `path`, was written. All
@@ -159,7 +161,7 @@ template <class Net, class Backend, class Trainer>
 void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorFile& file,
                      const std::filesystem::path& path) {
     constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
-    const auto states = detail::named_states(model.parameters(), slots);
+    const auto states = detail::named_states(model, slots);
     detail::require_states(file, path, states, "a checkpoint of this network with this optimizer");
     const auto found = file.metadata().find(checkpoint_steps_key);
     std::int64_t steps = -1;

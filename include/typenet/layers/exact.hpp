@@ -11,6 +11,7 @@ namespace typenet {
 template <class L>
 struct Exact {
     static constexpr Inference infer(const Shape& input) {
+        if (detail::spec_of<L>()->join != nullptr) return Inference::refuse(Reason::not_a_layer);
         const Inference result = detail::spec_of<L>()->infer(input);
         const Window& w = result.info.window;
         if (result.fault != Reason::none || !w) return result;

@@ -13,20 +13,7 @@ namespace typenet {
 template <class... Options>
 struct MaxPool2d {
     static constexpr Inference infer(const Shape& input) {
-        const WindowOptions options =
-            detail::collect_window_options<Options...>(input, detail::DefaultStride::kernel);
-        const Window& w = options.window;
-        if (options.groups != 1) return Inference::refuse(Reason::pool_has_no_groups);
-        if (const Inference check = detail::check_window(input, options);
-            check.fault != Reason::none)
-            return check;
-        if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height ||
-            w.pad_left >= w.kernel_width || w.pad_right >= w.kernel_width)
-            return Inference::refuse(Reason::padding_must_be_smaller_than_the_kernel);
-        LayerInfo info = detail::elementwise(LayerKind::max_pool2d, "MaxPool2d", input);
-        info.output = detail::window_output(input, w, input.channels);
-        info.window = w;
-        return {info};
+        return detail::infer_pool<Options...>(LayerKind::max_pool2d, "MaxPool2d", input);
     }
     static constexpr LayerSpec spec{&infer};
 };

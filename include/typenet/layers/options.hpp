@@ -1,6 +1,8 @@
 // The options of windowed layers. They may stand in any order: `Conv2d<96, Stride<4>, Kernel<11>>`.
 #pragma once
 
+#include <string_view>
+
 #include "typenet/core/layer.hpp"
 
 namespace typenet {
@@ -105,6 +107,23 @@ constexpr Inference check_window(const Shape& input, const WindowOptions& option
     if (input != least)
         return Inference::refuse(Reason::kernel_is_larger_than_the_padded_input, least);
     return {};
+}
+
+/// What the pools have in common: their checks and their output's shape.
+template <class... Options>
+constexpr Inference infer_pool(LayerKind kind, std::string_view type, const Shape& input) {
+    const WindowOptions options = collect_window_options<Options...>(input, DefaultStride::kernel);
+    const Window& w = options.window;
+    if (options.groups != 1) return Inference::refuse(Reason::pool_has_no_groups);
+    if (const Inference check = check_window(input, options); check.fault != Reason::none)
+        return check;
+    if (w.pad_top >= w.kernel_height || w.pad_bottom >= w.kernel_height ||
+        w.pad_left >= w.kernel_width || w.pad_right >= w.kernel_width)
+        return Inference::refuse(Reason::padding_must_be_smaller_than_the_kernel);
+    LayerInfo info = elementwise(kind, type, input);
+    info.output = window_output(input, w, input.channels);
+    info.window = w;
+    return {info};
 }
 
 }  // namespace detail

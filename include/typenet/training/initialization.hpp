@@ -19,7 +19,9 @@ enum class Initialization : std::uint8_t {
 };
 
 /// Draws the weights (or, with `bias`, the biases) of one layer, one by one in canonical order.
-/// Which numbers come out depends on the seed, the layer's index and `bias` alone.
+/// Which numbers come out depends on the seed, the layer's index and `bias` alone. A batch
+/// normalisation starts as the identity: its weights (and variances) are 1, its biases (and means)
+/// 0.
 class InitialValues {
 public:
     InitialValues(const LayerInfo& layer, bool bias, Initialization how, Seed seed)
@@ -32,10 +34,14 @@ public:
         if (how == Initialization::kaiming_normal) scale_ = std::sqrt(2 / fan_in);
         if (how == Initialization::glorot_uniform) scale_ = std::sqrt(6 / (fan_in + fan_out));
         if (bias && how != Initialization::pytorch) scale_ = 0;
+        if (layer.kind == LayerKind::batch_norm2d) {
+            scale_ = 0;
+            constant_ = bias ? 0.0f : 1.0f;
+        }
     }
 
     float next() {
-        if (scale_ == 0) return 0;
+        if (scale_ == 0) return constant_;
         if (!normal_)
             return random_.uniform(static_cast<float>(-scale_), static_cast<float>(scale_));
         // Box-Muller: two uniform numbers give two normal ones.
@@ -50,7 +56,8 @@ public:
 private:
     RandomStream random_;
     bool normal_;
-    double scale_ = 0;  ///< bound of the uniform numbers, deviation of the normal ones
+    double scale_ = 0;    ///< bound of the uniform numbers, deviation of the normal ones
+    float constant_ = 0;  ///< what comes where nothing is drawn
     bool has_second_ = false;
     float second_ = 0;
 };

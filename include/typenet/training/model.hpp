@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <boost/hana/for_each.hpp>
 #include <cstdint>
 #include <memory>
@@ -36,12 +37,30 @@ struct Batch {
     std::int64_t size = 1;
 };
 
-/// One parameter tensor of a network under its public name, in canonical layout.
+/// What a tensor of a network is to its layer. The optimizer changes weights and biases; running
+/// statistics follow the batches of training by themselves.
+enum class TensorKind : std::uint8_t { weight, bias, running_mean, running_var };
+
+constexpr std::string_view to_string(TensorKind kind) {
+    switch (kind) {
+        case TensorKind::weight:
+            return "weight";
+        case TensorKind::bias:
+            return "bias";
+        case TensorKind::running_mean:
+            return "running_mean";
+        case TensorKind::running_var:
+            break;
+    }
+    return "running_var";
+}
+
+/// One tensor of a network under its public name, in canonical layout.
 struct ParameterInfo {
     std::string name;                 ///< "cn1.weight"
     std::vector<std::int64_t> shape;  ///< [out, in / groups, kernel height, width] or [out, in]
     std::size_t stage = 0;            ///< the stage of inference that holds it
-    bool bias = false;
+    TensorKind kind = TensorKind::weight;
 
     std::int64_t size() const {
         std::int64_t product = 1;
@@ -50,21 +69,36 @@ struct ParameterInfo {
     }
 };
 
-/// The parameters of a network, in the order of its layers: weight, then bias.
+/// The tensors of a network: its parameters in the order of its layers (weight, then bias), and
+/// behind them, in the same order, the running statistics.
 template <class Net>
-std::vector<ParameterInfo> parameters_of() {
-    std::vector<ParameterInfo> parameters;
+std::vector<ParameterInfo> tensors_of() {
+    std::vector<ParameterInfo> tensors, statistics;
     constexpr auto& table = stages_of<Net, Phase::inference>;
     for (std::size_t s = 0; s < table.count; ++s) {
+        if (!has_parameters(table.stages[s].geometry)) continue;
         const LayerInfo& layer = Net::layers[static_cast<std::size_t>(table.stages[s].layer)];
-        if (layer.weight_count == 0) continue;
-        std::vector<std::int64_t> shape{layer.output.channels, layer.input.channels / layer.groups};
+        const auto add = [&](TensorKind kind, std::vector<std::int64_t> shape) {
+            const bool learnt = kind == TensorKind::weight || kind == TensorKind::bias;
+            (learnt ? tensors : statistics)
+                .push_back({name_of(layer) + "." + std::string{to_string(kind)}, std::move(shape),
+                            s, kind});
+        };
+        const std::int64_t outputs = layer.output.channels;
+        if (layer.kind == LayerKind::batch_norm2d) {
+            for (const TensorKind kind : {TensorKind::weight, TensorKind::bias,
+                                          TensorKind::running_mean, TensorKind::running_var})
+                add(kind, {outputs});
+            continue;
+        }
+        std::vector<std::int64_t> shape{outputs, layer.input.channels / layer.groups};
         if (layer.kind == LayerKind::conv2d)
             shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});
-        parameters.push_back({name_of(layer) + ".weight", shape, s, false});
-        parameters.push_back({name_of(layer) + ".bias", {layer.output.channels}, s, true});
+        add(TensorKind::weight, shape);
+        add(TensorKind::bias, {outputs});
     }
-    return parameters;
+    tensors.insert(tensors.end(), statistics.begin(), statistics.end());
+    return tensors;
 }
 
 /// Parameters of `Net` on a backend, packed as its kernels want them. Movable, not copyable.
@@ -81,26 +115,35 @@ public:
     explicit Model(Seed seed = {}, Initialization how = Initialization::pytorch,
                    Threads threads = {})
         : context_(std::make_unique<typename Backend::Context>(threads)),
-          arena_(Backend::parameter_arena(*context_, plan.count)),
-          parameters_(parameters_of<Net>()) {
+          arena_(Backend::parameter_arena(*context_, plan.count + plan.statistic_count)),
+          tensors_(tensors_of<Net>()) {
         initialize(seed, how);
     }
 
-    /// Draws all parameters anew.
+    /// Draws all parameters anew and resets the running statistics.
     void initialize(Seed seed, Initialization how) {
-        for (const ParameterInfo& parameter : parameters_) {
-            InitialValues values{layer_of(parameter), parameter.bias, how, seed};
-            edit(parameter, arena_.floats(), [&](std::int64_t) { return values.next(); });
+        for (const ParameterInfo& tensor : tensors_) {
+            const bool as_bias =
+                tensor.kind == TensorKind::bias || tensor.kind == TensorKind::running_mean;
+            InitialValues values{layer_of(tensor), as_bias, how, seed};
+            edit(tensor, arena_.floats(), [&](std::int64_t) { return values.next(); });
         }
     }
 
-    std::span<const ParameterInfo> parameters() const { return parameters_; }
+    /// What an optimizer changes.
+    std::span<const ParameterInfo> parameters() const {
+        const auto learnt =
+            std::ranges::find(tensors_, TensorKind::running_mean, &ParameterInfo::kind);
+        return {tensors_.begin(), learnt};
+    }
+    /// The parameters and, behind them, the running statistics.
+    std::span<const ParameterInfo> tensors() const { return tensors_; }
 
-    /// A canonical copy of a parameter; throws Error for a name that the network does not have.
+    /// A canonical copy of a tensor; throws Error for a name that the network does not have.
     std::vector<float> get(std::string_view name) const {
         return unpack(find(name), arena_.floats());
     }
-    /// Replaces a parameter. Throws Error for an unknown name, ShapeError for a wrong size.
+    /// Replaces a tensor. Throws Error for an unknown name, ShapeError for a wrong size.
     void set(std::string_view name, std::span<const float> values) {
         const ParameterInfo& parameter = find(name);
         if (static_cast<std::int64_t>(values.size()) != parameter.size())
@@ -136,13 +179,11 @@ public:
              [&](std::int64_t canonical) { return values[static_cast<std::size_t>(canonical)]; });
     }
 
-    /// The parameter of that name; throws Error where there is none.
-    const ParameterInfo& find(std::string_view name) const {
-        for (const ParameterInfo& parameter : parameters_)
-            if (parameter.name == name) return parameter;
-        std::string known;
-        for (const ParameterInfo& parameter : parameters_) known += " " + parameter.name;
-        throw Error("the network has no parameter '" + std::string{name} + "'; it has" + known);
+    /// The tensor of that name; throws Error where there is none.
+    const ParameterInfo& find(std::string_view name) const { return find_in(tensors(), name); }
+    /// The same among the parameters alone.
+    const ParameterInfo& find_parameter(std::string_view name) const {
+        return find_in(parameters(), name);
     }
 
     typename Backend::Context& context() const { return *context_; }
@@ -151,6 +192,15 @@ public:
     static constexpr auto& plan = parameter_plan<Net, Backend, Phase::inference>;
 
 private:
+    static const ParameterInfo& find_in(std::span<const ParameterInfo> tensors,
+                                        std::string_view name) {
+        for (const ParameterInfo& tensor : tensors)
+            if (tensor.name == name) return tensor;
+        std::string known;
+        for (const ParameterInfo& tensor : tensors) known += " " + tensor.name;
+        throw Error("the network has no parameter '" + std::string{name} + "'; it has" + known);
+    }
+
     static const LayerInfo& layer_of(const ParameterInfo& parameter) {
         const int layer = stages_of<Net, Phase::inference>.stages[parameter.stage].layer;
         return Net::layers[static_cast<std::size_t>(layer)];
@@ -159,11 +209,21 @@ private:
         return stages_of<Net, Phase::inference>.stages[parameter.stage].geometry;
     }
     static std::int64_t offset(const ParameterInfo& parameter) {
-        return parameter.bias ? plan.biases[parameter.stage] : plan.weights[parameter.stage];
+        switch (parameter.kind) {
+            case TensorKind::weight:
+                return plan.weights[parameter.stage];
+            case TensorKind::bias:
+                return plan.biases[parameter.stage];
+            case TensorKind::running_mean:
+                return plan.statistics[parameter.stage];
+            case TensorKind::running_var:
+                break;
+        }
+        return plan.statistics[parameter.stage] + packed_count(parameter);
     }
     static std::int64_t packed_count(const ParameterInfo& parameter) {
-        return parameter.bias ? Backend::bias_count(geometry_of(parameter))
-                              : Backend::weight_count(geometry_of(parameter));
+        return parameter.kind == TensorKind::weight ? Backend::weight_count(geometry_of(parameter))
+                                                    : Backend::bias_count(geometry_of(parameter));
     }
     /// Sets each value of a parameter to value_of(canonical index), called in canonical order.
     template <class ValueOf>
@@ -178,7 +238,7 @@ private:
     /// Calls f(canonical index, packed index) for each value of a parameter.
     template <class F>
     static void visit(const ParameterInfo& parameter, const F& f) {
-        if (parameter.bias)
+        if (parameter.shape.size() == 1)
             for (std::int64_t i = 0; i < parameter.size(); ++i) f(i, i);
         else
             Backend::visit_weights(geometry_of(parameter), f);
@@ -186,7 +246,7 @@ private:
 
     std::unique_ptr<typename Backend::Context> context_;
     typename Backend::Arena arena_;
-    std::vector<ParameterInfo> parameters_;
+    std::vector<ParameterInfo> tensors_;
 };
 
 namespace detail {
@@ -210,7 +270,10 @@ public:
           capacity_(checked(model, batch)),
           activations_(plan(model, capacity_).activations),
           workspace_(plan(model, capacity_).workspace),
-          outputs_(last, capacity_, phase == Phase::training) {}
+          outputs_(last, capacity_, phase == Phase::training) {
+        for (int s = 0; s < static_cast<int>(count); ++s)
+            operands_[static_cast<std::size_t>(s)] = operands_of(s);
+    }
 
     std::int64_t capacity() const { return capacity_; }
     float* input() const { return buffer<float>(BufferRole::activation, -1); }
@@ -305,11 +368,15 @@ protected:
         typename Backend::StageIo io;
         io.layer = &Net::layers[static_cast<std::size_t>(table.stages[S::index].layer)];
         io.batch = batch;
-        io.input = buffer<const float>(BufferRole::activation, s - 1);
+        io.training = phase == Phase::training;
+        io.input = activation(table[s].sources[0]);
         io.output = buffer<float>(BufferRole::activation, s);
         io.codes = buffer<std::uint8_t>(BufferRole::code, s);
+        io.operands = operands_[S::index].data();
+        io.operand_count = static_cast<int>(operands_[S::index].size());
         io.weights = model_->data() + parameters.weights[S::index];
         io.biases = model_->data() + parameters.biases[S::index];
+        io.statistics = model_->data() + parameters.statistics[S::index];
         io.keep_scale = 1 / (1 - table.stages[S::index].rate);
         Backend::template use_workspace<S::geometry>(io, workspace_.bytes(), phase, batch);
         return io;
@@ -318,18 +385,53 @@ protected:
     /// Start of a planned buffer, or null where the plan has none.
     template <class T>
     T* buffer(BufferRole role, int stage) const {
-        const int index = buffers.find(role, stage);
+        return buffer_at<T>(buffers.find(role, stage));
+    }
+    template <class T>
+    T* buffer_at(int index) const {
         if (index < 0) return nullptr;
         return reinterpret_cast<T*>(activations_.bytes() +
                                     buffers.buffers[static_cast<std::size_t>(index)].offset *
                                         capacity_);
     }
+    float* activation(int stage) const { return buffer<float>(BufferRole::activation, stage); }
+    /// Gradient of a stage's output and of its operand, or null.
+    float* output_gradient(std::size_t stage) const {
+        return buffer_at<float>(buffers.output_gradients[stage]);
+    }
+    float* input_gradient(std::size_t stage, int operand) const {
+        return buffer_at<float>(buffers.input_gradients[stage][static_cast<std::size_t>(operand)]);
+    }
+
+    /// What a stage that joins reads; of a fork, what its readers do to the output it stands
+    /// behind.
+    std::vector<typename Backend::Operand> operands_of(int stage) const {
+        std::vector<typename Backend::Operand> operands;
+        const auto add = [&](int s, int operand) {
+            const int source = table[s].sources[operand];
+            operands.push_back(
+                {activation(source), input_gradient(static_cast<std::size_t>(s), operand),
+                 source < 0 ? Net::input_shape : table[source].geometry.output,
+                 source < 0 ? first.input_halo : table[source].geometry.output_halo});
+        };
+        const Op op = table[stage].geometry.op;
+        if (op == Op::add || op == Op::concat)
+            for (int operand = 0; operand < table[stage].sources.count; ++operand)
+                add(stage, operand);
+        if (op == Op::fork)
+            for (int s = stage + 1; s < static_cast<int>(count); ++s)
+                for (int operand = 0; operand < table[s].sources.count; ++operand)
+                    if (table[s].sources[operand] == table[stage].sources[0]) add(s, operand);
+        return operands;
+    }
+
     const Model* model_;
     std::int64_t capacity_;
     typename Backend::Arena activations_;
     typename Backend::Arena workspace_;
     typename Backend::Outputs outputs_;
     typename Backend::Recording recording_;
+    std::array<std::vector<typename Backend::Operand>, count> operands_;
 };
 
 }  // namespace detail

@@ -85,10 +85,10 @@ public:
     /// A canonical copy of the optimizer's buffer for a parameter: SGD's momentum (slot 0), Adam's
     /// first and second moment (slots 0 and 1).
     std::vector<float> get_state(std::string_view name, int slot) const {
-        return this->model_->unpack(this->model_->find(name), state(slot).floats());
+        return this->model_->unpack(this->model_->find_parameter(name), state(slot).floats());
     }
     void set_state(std::string_view name, int slot, std::span<const float> values) {
-        const ParameterInfo& parameter = this->model_->find(name);
+        const ParameterInfo& parameter = this->model_->find_parameter(name);
         if (static_cast<std::int64_t>(values.size()) != parameter.size())
             throw ShapeError("state of " + parameter.name + ": " + std::to_string(values.size()) +
                              " values given for " + std::to_string(parameter.size()));
@@ -97,7 +97,7 @@ public:
 
     /// A canonical copy of a parameter's gradient in the last step.
     std::vector<float> gradient(std::string_view name) const requires(Mode::keeps_gradients) {
-        return this->model_->unpack(this->model_->find(name), gradients_.floats());
+        return this->model_->unpack(this->model_->find_parameter(name), gradients_.floats());
     }
 
 private:
@@ -123,16 +123,27 @@ private:
     }
     LossValue value() const { return this->outputs_.value(this->model_->context()); }
 
+    /// Whether a batch normalisation sees one pixel a sample.
+    static constexpr bool normalizes_pixels = [] {
+        for (std::size_t s = 0; s < count; ++s) {
+            const Geometry& g = table.stages[s].geometry;
+            if (g.op == Op::batch_norm && g.input.pixels() == 1) return true;
+        }
+        return false;
+    }();
+
     void finish_step(std::int64_t batch, std::span<const std::int32_t> labels) {
+        if (normalizes_pixels && batch == 1)
+            throw ShapeError(
+                "a batch of 1 sample gives BatchNorm2d one value a channel, which has no variance; "
+                "train with batches of 2 or more");
         typename Backend::Context& context = this->model_->context();
         step_values_.set(context, values_of_step(std::make_index_sequence<count>{}));
         this->outputs_.set_labels(context, labels);
         const auto forward = [&] {
             Base::forward(batch, [&](std::size_t s) { return mask(s); });
-            this->outputs_.evaluate(
-                context, loss_, this->output(),
-                this->template buffer<float>(BufferRole::gradient, static_cast<int>(count) - 1),
-                batch);
+            this->outputs_.evaluate(context, loss_, this->output(),
+                                    this->output_gradient(count - 1), batch);
         };
         // What updates parameters is recorded: it happens as a whole or not at all.
         constexpr bool records_loss = Backend::Outputs::template computes<Loss>;
@@ -160,7 +171,6 @@ private:
 
     template <class S>
     void backward_stage(std::int64_t batch) {
-        constexpr int s = static_cast<int>(S::index);
         constexpr Geometry g = S::geometry;
         constexpr std::int64_t weights = parameters.weights[S::index];
         constexpr std::int64_t biases = parameters.biases[S::index];
@@ -169,9 +179,8 @@ private:
         constexpr bool fused = Backend::updates_in_backward(g) && !Mode::keeps_gradients;
         typename Backend::StageIo io = this->template describe<S>(batch);
         io.dropout = mask(S::index);
-        io.output_gradient = this->template buffer<float>(BufferRole::gradient, s);
-        if constexpr (g.input_gradient)
-            io.input_gradient = this->template buffer<float>(BufferRole::gradient, s - 1);
+        io.output_gradient = this->output_gradient(S::index);
+        io.input_gradient = this->input_gradient(S::index, 0);
         // Gradients that are kept lie as the parameters do; otherwise each stage's start at 0.
         float* gradients = gradients_.floats() + (Mode::keeps_gradients ? weights : 0);
         io.weight_gradient = fused ? nullptr : gradients;

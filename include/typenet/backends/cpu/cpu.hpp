@@ -35,12 +35,13 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     };
     using Arena = cpu::Arena;
     using StageIo = cpu::StageIo;
+    using Operand = cpu::Operand;
 
     /// Points the stage's io at a workspace of at least `workspace_bytes`.
     template <Geometry g>
     static void use_workspace(StageIo& io, std::byte* workspace, Phase phase, std::int64_t batch) {
         io.workspace = reinterpret_cast<float*>(workspace);
-        io.scratch = reinterpret_cast<float*>(workspace + shared_bytes(g, phase));
+        io.scratch = reinterpret_cast<float*>(workspace + shared_bytes(g, phase, batch));
         io.scratch_stride = worker_bytes(g, phase, batch) / 4;
     }
 

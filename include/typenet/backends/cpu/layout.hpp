@@ -63,6 +63,14 @@ constexpr std::int64_t index_in(const MapLayout& layout, int channel, int row, i
     return layout.origin + plane * layout.plane + row * layout.row + column * layout.pixel + lane;
 }
 
+/// Where the first window of a convolution starts in a plane. The padding lies in the halo, which
+/// is larger where another reader needs more.
+constexpr std::int64_t window_origin(const Geometry& g) {
+    const MapLayout in = input_layout(g);
+    return (g.input_halo.top - g.window.pad_top) * in.row +
+           (g.input_halo.left - g.window.pad_left) * in.pixel;
+}
+
 /// A convolution as a sum over runs of consecutive values: for each run (input plane and kernel
 /// row) the values under the kernel row lie together, [kernel column][channel of the block].
 /// Weights are packed as [output block][run][value of the run][16 output channels].
@@ -115,10 +123,11 @@ constexpr std::int64_t columns_per_task(std::int64_t columns, std::int64_t batch
 constexpr std::int64_t packed_weight_count(const Geometry& g) {
     if (g.op == Op::convolution) return convolution_layout(g).weight_count;
     if (g.op == Op::linear) return linear_rows(g) * linear_columns(g);
+    if (g.op == Op::batch_norm) return blocks_of(g.output.channels) * block;
     return 0;
 }
 constexpr std::int64_t packed_bias_count(const Geometry& g) {
-    return g.op == Op::convolution || g.op == Op::linear ? blocks_of(g.middle.channels) * block : 0;
+    return has_parameters(g) ? blocks_of(g.middle.channels) * block : 0;
 }
 
 /// Place of weight [output][input][kernel row][kernel column] (canonical, input within its group)
@@ -188,8 +197,10 @@ constexpr std::int64_t backward_chunk(const Geometry& g) {
     return images < 1 ? 1 : images > 16 ? 16 : images;
 }
 
-/// Byte codes of a stage's max pool for one sample, rounded up to whole cache lines.
+/// What the forward pass of one sample notes for the backward pass, in whole cache lines: a max
+/// pool's byte codes; a batch normalisation's moments, which serve all samples.
 constexpr std::int64_t code_bytes(const Geometry& g) {
+    if (g.op == Op::batch_norm) return 2 * packed_bias_count(g) * 4;
     const bool pools = g.op == Op::max_pool || (g.op == Op::convolution && g.pool);
     return pools ? (gradient_layout(g).sample + 63) / 64 * 64 : 0;
 }

@@ -36,9 +36,15 @@ struct MemoryFacts<Cpu<float>> {
     static constexpr std::int64_t parameter_bytes = 4;
     /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
     static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
+    /// Whether the backward pass of a stage changes the gradient that it reads.
+    static constexpr bool writes_to_output_gradient(const Geometry& g) {
+        return g.op == Op::linear;
+    }
 
     /// Bytes that a stage needs while it runs and that all its tasks share.
-    static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase) {
+    static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
+        if (g.op == Op::batch_norm && phase == Phase::training)
+            return aligned(batch * 2 * cpu::packed_bias_count(g) * 4);
         if (g.op != Op::convolution || phase == Phase::inference) return 0;
         const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
         std::int64_t floats = cpu::backward_chunk(g) *
@@ -57,7 +63,7 @@ struct MemoryFacts<Cpu<float>> {
     }
     static constexpr std::int64_t workspace_bytes(const Geometry& g, Phase phase,
                                                   std::int64_t batch, int threads) {
-        return shared_bytes(g, phase) + threads * worker_bytes(g, phase, batch);
+        return shared_bytes(g, phase, batch) + threads * worker_bytes(g, phase, batch);
     }
     // What lies on the heap beside the arenas, a few values a sample, is not planned.
     static constexpr std::int64_t context_bytes = 0;

@@ -4,21 +4,34 @@
 #include <cstdint>
 
 #include "typenet/backends/cpu/thread_pool.hpp"
+#include "typenet/core/geometry.hpp"
 #include "typenet/core/layer.hpp"
 #include "typenet/core/random.hpp"
 
 namespace typenet::cpu {
+
+/// One of several inputs of a stage.
+struct Operand {
+    const float* values = nullptr;
+    float* gradient = nullptr;  ///< null: nothing there learns
+    Shape shape;                ///< as it lies in memory
+    Halo halo;
+};
 
 /// Data of one stage in one pass. Layouts are those of backends/cpu/layout.hpp.
 struct StageIo {
     ThreadPool* pool = nullptr;
     const LayerInfo* layer = nullptr;
     std::int64_t batch = 0;
+    bool training = false;  ///< the pass belongs to a training step
     const float* input = nullptr;
     float* output = nullptr;
-    std::uint8_t* codes = nullptr;  ///< max pool: which value of the window won
+    std::uint8_t* codes = nullptr;      ///< noted for the backward pass (code_bytes), or null
+    const Operand* operands = nullptr;  ///< of a join; of a fork, those that read its input
+    int operand_count = 0;
     float* weights = nullptr;
     float* biases = nullptr;
+    float* statistics = nullptr;           ///< batch norm: running means, then running variances
     float* workspace = nullptr;            ///< shared by all tasks of the stage
     float* scratch = nullptr;              ///< one piece for each worker
     std::int64_t scratch_stride = 0;       ///< floats from one worker's piece to the next

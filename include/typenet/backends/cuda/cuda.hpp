@@ -33,6 +33,7 @@ struct Cuda {
     };
     using Arena = cuda::Arena;
     using StageIo = cuda::StageIo;
+    using Operand = cuda::Operand;
     using Recording = cuda::Recording;
     using Outputs = cuda::Outputs<Value>;
     template <class T>
@@ -60,6 +61,10 @@ struct Cuda {
         return cuda::packed_bias_count(g);
     }
     static constexpr bool updates_in_backward(const Geometry&) { return false; }
+    /// Whether the backward pass of a stage changes the gradient that it reads.
+    static constexpr bool writes_to_output_gradient(const Geometry& g) {
+        return g.op == Op::linear || (g.op == Op::convolution && g.relu && !g.pool);
+    }
     /// A parameter as float and, where products want another type, its copy.
     static constexpr std::int64_t parameter_bytes =
         4 + (sizeof(Value) == 4 ? 0 : static_cast<std::int64_t>(sizeof(Value)));

@@ -17,16 +17,28 @@
 
 namespace typenet::cuda {
 
+/// One of several inputs of a stage.
+struct Operand {
+    const void* values = nullptr;
+    void* gradient = nullptr;  ///< null: nothing there learns
+    Shape shape;               ///< as it lies in memory
+    Halo halo;                 ///< not used here: maps have none
+};
+
 /// Data of one stage in one pass, in the GPU's memory; only `layer` is the host's. Activations and
 /// their gradients are of the precision's type.
 struct StageIo {
     const LayerInfo* layer = nullptr;
     std::int64_t batch = 0;
+    bool training = false;  ///< the pass belongs to a training step
     const void* input = nullptr;
     void* output = nullptr;
-    std::uint8_t* codes = nullptr;  ///< max pool: which value of the window won; or null
+    std::uint8_t* codes = nullptr;      ///< max pool: which value of the window won; or null
+    const Operand* operands = nullptr;  ///< of a join; of a fork, those that read its input
+    int operand_count = 0;
     float* weights = nullptr;
     float* biases = nullptr;
+    float* statistics = nullptr;  ///< batch norm: running means, then running variances
     std::byte* workspace = nullptr;
     const DropoutMask* dropout = nullptr;  ///< null: no dropout in this pass
     float keep_scale = 1;                  ///< 1 / (1 - dropout rate)

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "typenet/backends/reference/math.hpp"
+#include "typenet/core/error.hpp"
 #include "typenet/core/layer.hpp"
 #include "typenet/core/random.hpp"
 
@@ -147,6 +149,23 @@ constexpr void for_each_share(const LayerInfo& layer, const Visit& visit) {
     });
 }
 
+/// The same for an average pool; cells of the padding count, with nothing in them.
+template <class T, class Visit>
+constexpr void for_each_share_of_window(const LayerInfo& layer, const Visit& visit) {
+    const Window& w = layer.window;
+    const T share = T{1} / static_cast<T>(w.kernel_height * w.kernel_width);
+    for_each_value(layer.output, [&](int c, int y, int x) {
+        for (int i = 0; i < w.kernel_height; ++i)
+            for (int j = 0; j < w.kernel_width; ++j) {
+                const int row = y * w.stride_height - w.pad_top + i;
+                const int column = x * w.stride_width - w.pad_left + j;
+                if (row >= 0 && row < layer.input.height && column >= 0 &&
+                    column < layer.input.width)
+                    visit(at(layer.input, c, row, column), at(layer.output, c, y, x), share);
+            }
+    });
+}
+
 /// The two neighbours of a resized pixel along one axis and the weight of the second.
 template <class T>
 struct Neighbours {
@@ -258,11 +277,98 @@ constexpr T drop(const LayerInfo& layer, const DropoutMask* mask, std::uint32_t 
                : T{0};
 }
 
+/// Mean and variance of a channel over the samples and pixels of a batch; the variance is divided
+/// by the count.
+template <class T>
+struct Moments {
+    T mean = 0;
+    T variance = 0;
+};
+template <class T>
+constexpr Moments<T> moments_of(const LayerInfo& layer, const T* input, int batch, int channel) {
+    const std::int64_t pixels = layer.input.pixels();
+    const T count = static_cast<T>(batch * pixels);
+    const auto sum = [&](const auto& term) {
+        T total = 0;
+        for (int sample = 0; sample < batch; ++sample)
+            for (std::int64_t i = 0; i < pixels; ++i)
+                total += term(input[sample * layer.input.size() + channel * pixels + i]);
+        return total;
+    };
+    Moments<T> moments;
+    moments.mean = sum([](T x) { return x; }) / count;
+    moments.variance = sum([&](T x) { return (x - moments.mean) * (x - moments.mean); }) / count;
+    return moments;
+}
+
 }  // namespace detail
+
+/// One channel of one sample of a batch normalisation.
+template <class T>
+constexpr void normalize(const LayerInfo& layer, T mean, T variance, T weight, T bias,
+                         const T* input, T* output) {
+    const T scale = weight / sqrt(variance + static_cast<T>(layer.epsilon));
+    for (std::int64_t i = 0; i < layer.input.pixels(); ++i)
+        output[i] = (input[i] - mean) * scale + bias;
+}
+
+/// Forward of a batch normalisation in training, over a whole batch. Moves the running statistics
+/// ([channels] each) towards the batch's.
+template <class T>
+constexpr void batch_norm_forward(const LayerInfo& layer, int batch, const T* weight, const T* bias,
+                                  const T* input, T* output, T* running_mean, T* running_variance) {
+    const std::int64_t pixels = layer.input.pixels();
+    const T count = static_cast<T>(batch * pixels);
+    const T momentum = static_cast<T>(layer.momentum);
+    for (int c = 0; c < layer.input.channels; ++c) {
+        const auto [mean, variance] = detail::moments_of(layer, input, batch, c);
+        for (int sample = 0; sample < batch; ++sample) {
+            const std::int64_t start = sample * layer.input.size() + c * pixels;
+            normalize(layer, mean, variance, weight[c], bias[c], input + start, output + start);
+        }
+        running_mean[c] += momentum * (mean - running_mean[c]);
+        running_variance[c] += momentum * (variance * count / (count - 1) - running_variance[c]);
+    }
+}
+
+/// Its backward: with x' = (x - mean) / deviation and sums over the batch's samples and pixels,
+/// grad_bias = sum dy, grad_weight = sum dy x', and
+/// dx = weight / deviation * (dy - grad_bias / count - x' * grad_weight / count). Gradients are
+/// added to what is there.
+template <class T>
+constexpr void batch_norm_backward(const LayerInfo& layer, int batch, const T* weight,
+                                   const T* input, const T* grad_output, T* grad_input,
+                                   T* grad_weight, T* grad_bias) {
+    const std::int64_t pixels = layer.input.pixels();
+    const T count = static_cast<T>(batch * pixels);
+    for (int c = 0; c < layer.input.channels; ++c) {
+        const auto [mean, variance] = detail::moments_of(layer, input, batch, c);
+        const T deviation = sqrt(variance + static_cast<T>(layer.epsilon));
+        const auto for_each = [&](const auto& visit) {
+            for (int sample = 0; sample < batch; ++sample)
+                for (std::int64_t i = 0; i < pixels; ++i) {
+                    const std::int64_t place = sample * layer.input.size() + c * pixels + i;
+                    visit(place, (input[place] - mean) / deviation);
+                }
+        };
+        T sum = 0, product = 0;
+        for_each([&](std::int64_t place, T normal) {
+            sum += grad_output[place];
+            product += grad_output[place] * normal;
+        });
+        grad_bias[c] += sum;
+        grad_weight[c] += product;
+        for_each([&](std::int64_t place, T normal) {
+            grad_input[place] += weight[c] / deviation *
+                                 (grad_output[place] - sum / count - normal * product / count);
+        });
+    }
+}
 
 /// Computes the output of a layer for one sample. `weight` and `bias` are read only where the layer
 /// has parameters. A dropout layer drops what `mask` says for sample number `sample` of the batch;
-/// without a mask (inference) it passes everything.
+/// without a mask (inference) it passes everything. A batch normalisation or a join is not for this
+/// function: the one sees the whole batch, the other has several inputs.
 template <class T>
 constexpr void forward(const LayerInfo& layer, const T* weight, const T* bias, const T* input,
                        T* output, const DropoutMask* mask = nullptr, std::uint32_t sample = 0) {
@@ -288,6 +394,9 @@ constexpr void forward(const LayerInfo& layer, const T* weight, const T* bias, c
         case LayerKind::adaptive_avg_pool2d:
             for (std::int64_t i = 0; i < count; ++i) output[i] = 0;
             return detail::for_each_share<T>(layer, add_share);
+        case LayerKind::avg_pool2d:
+            for (std::int64_t i = 0; i < count; ++i) output[i] = 0;
+            return detail::for_each_share_of_window<T>(layer, add_share);
         case LayerKind::resize:
             for (std::int64_t i = 0; i < count; ++i) output[i] = 0;
             return detail::for_each_corner<T>(layer, add_share);
@@ -303,7 +412,13 @@ constexpr void forward(const LayerInfo& layer, const T* weight, const T* bias, c
             return detail::softmax_forward(layer, input, output);
         case LayerKind::local_response_norm:
             return detail::local_response_norm_forward(layer, input, output);
+        case LayerKind::batch_norm2d:
+        case LayerKind::add:
+        case LayerKind::concat:
+            break;
     }
+    throw Error("the reference computes " + std::string{layer.type} +
+                " over a batch or several inputs; use an Executor");
 }
 
 /// Propagates the gradient of one sample through a layer. `input`, `output`, `mask` and `sample`
@@ -341,6 +456,8 @@ constexpr void backward(const LayerInfo& layer, const T* weight, const T* input,
             return;
         case LayerKind::adaptive_avg_pool2d:
             return detail::for_each_share<T>(layer, add_share);
+        case LayerKind::avg_pool2d:
+            return detail::for_each_share_of_window<T>(layer, add_share);
         case LayerKind::resize:
             return detail::for_each_corner<T>(layer, add_share);
         case LayerKind::dropout:
@@ -356,6 +473,25 @@ constexpr void backward(const LayerInfo& layer, const T* weight, const T* input,
         case LayerKind::local_response_norm:
             return detail::local_response_norm_backward(layer, input, output, grad_output,
                                                         grad_input);
+        case LayerKind::batch_norm2d:
+        case LayerKind::add:
+        case LayerKind::concat:
+            break;
+    }
+    throw Error("the reference computes " + std::string{layer.type} +
+                " over a batch or several inputs; use an Executor");
+}
+
+/// Calls visit(values of the input, values of the output, count) for each input of a layer that
+/// adds or concatenates: where the operand's values, which lie one after the other, go. Of one
+/// sample.
+template <class Operands, class Out, class Visit>
+constexpr void for_each_operand(const LayerInfo& layer, const Operands& operand_of, Out* output,
+                                const Visit& visit) {
+    for (int i = 0; i < layer.sources.count; ++i) {
+        const auto [values, count] = operand_of(i);
+        visit(values, output, count);
+        if (layer.kind == LayerKind::concat) output += count;
     }
 }
 

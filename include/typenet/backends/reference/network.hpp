@@ -78,13 +78,21 @@ public:
         std::vector<T> bias;    ///< [out]
     };
     using AllParameters = std::array<Parameters, Net::layer_count>;
+    /// Running statistics of batch normalisations.
+    struct Statistics {
+        std::vector<T> mean;
+        std::vector<T> variance;
+    };
 
     /// One entry a layer, empty where it has none; zero at first.
     AllParameters parameters = zeros();
+    /// The same; means are zero at first and variances one.
+    std::array<Statistics, Net::layer_count> statistics = first_statistics();
 
     /// Computes the outputs [batch, output shape], valid until the next call. With a training step,
-    /// dropout layers drop what its masks say; without, they drop nothing. Throws ShapeError unless
-    /// `inputs` is [batch, input shape] with batch > 0.
+    /// dropout layers drop what its masks say and batch normalisations use the batch's statistics
+    /// and move the running ones; without, nothing is dropped and the running statistics are used.
+    /// Throws ShapeError unless `inputs` is [batch, input shape] with batch > 0.
     std::span<const T> forward(std::span<const T> inputs, int batch,
                                std::optional<TrainingStep> training = {}) {
         require_size("inputs", inputs.size(), batch, Net::input_shape);
@@ -93,13 +101,10 @@ public:
         inputs_.assign(inputs.begin(), inputs.end());
         for (const LayerInfo& layer : Net::layers) {
             activations_[place(layer)].resize(count(batch_, layer.output));
-            const Parameters& own = parameters[place(layer)];
-            const std::optional<DropoutMask> mask = mask_of(layer);
-            for (int sample = 0; sample < batch_; ++sample)
-                reference::forward(layer, own.weight.data(), own.bias.data(),
-                                   of_sample(input_of(layer), sample, layer.input),
-                                   of_sample(activations_[place(layer)], sample, layer.output),
-                                   mask ? &*mask : nullptr, static_cast<std::uint32_t>(sample));
+            if (layer.kind == LayerKind::batch_norm2d)
+                normalize_batch(layer);
+            else
+                for (int sample = 0; sample < batch_; ++sample) forward_sample(layer, sample);
         }
         return outputs();
     }
@@ -169,8 +174,67 @@ private:
         return all;
     }
 
-    const std::vector<T>& input_of(const LayerInfo& layer) const {
-        return layer.source < 0 ? inputs_ : activations_[static_cast<std::size_t>(layer.source)];
+    static auto first_statistics() {
+        std::array<Statistics, Net::layer_count> all;
+        for (const LayerInfo& layer : Net::layers) {
+            const auto channels = static_cast<std::size_t>(layer.statistic_count / 2);
+            all[place(layer)].mean.assign(channels, T{0});
+            all[place(layer)].variance.assign(channels, T{1});
+        }
+        return all;
+    }
+
+    const std::vector<T>& input_of(const LayerInfo& layer, int operand = 0) const {
+        const int source = layer.sources[operand];
+        return source < 0 ? inputs_ : activations_[static_cast<std::size_t>(source)];
+    }
+    /// Values of one sample of a layer's operand in `values`, and how many.
+    template <class Values>
+    std::pair<Values*, std::int64_t> operand(Values* values, std::size_t size, int sample) const {
+        const auto own = static_cast<std::int64_t>(size) / batch_;
+        return {values + sample * own, own};
+    }
+
+    void forward_sample(const LayerInfo& layer, int sample) {
+        const Parameters& own = parameters[place(layer)];
+        T* output = of_sample(activations_[place(layer)], sample, layer.output);
+        if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat) {
+            std::fill_n(output, layer.output.size(), T{0});
+            for_each_operand(
+                layer,
+                [&](int i) {
+                    return operand(input_of(layer, i).data(), input_of(layer, i).size(), sample);
+                },
+                output,
+                [](const T* from, T* to, std::int64_t size) {
+                    for (std::int64_t i = 0; i < size; ++i) to[i] += from[i];
+                });
+            return;
+        }
+        const std::optional<DropoutMask> mask = mask_of(layer);
+        reference::forward(layer, own.weight.data(), own.bias.data(),
+                           of_sample(input_of(layer), sample, layer.input), output,
+                           mask ? &*mask : nullptr, static_cast<std::uint32_t>(sample));
+    }
+    void normalize_batch(const LayerInfo& layer) {
+        const Parameters& own = parameters[place(layer)];
+        Statistics& running = statistics[place(layer)];
+        const std::vector<T>& input = input_of(layer);
+        std::vector<T>& output = activations_[place(layer)];
+        if (training_) {
+            batch_norm_forward(layer, batch_, own.weight.data(), own.bias.data(), input.data(),
+                               output.data(), running.mean.data(), running.variance.data());
+            return;
+        }
+        for (int sample = 0; sample < batch_; ++sample)
+            for (int c = 0; c < layer.input.channels; ++c) {
+                const auto channel = static_cast<std::size_t>(c);
+                const std::int64_t start = c * layer.input.pixels();
+                normalize(layer, running.mean[channel], running.variance[channel],
+                          own.weight[channel], own.bias[channel],
+                          of_sample(input, sample, layer.input) + start,
+                          of_sample(output, sample, layer.output) + start);
+            }
     }
     std::optional<DropoutMask> mask_of(const LayerInfo& layer) const {
         if (layer.kind != LayerKind::dropout || !training_) return {};
@@ -186,20 +250,43 @@ private:
         std::vector<T>& last = end == 0 ? input_gradients_ : flowing[end - 1];
         last.assign(grad_outputs.begin(), grad_outputs.end());
 
+        const auto gradient_of = [&](const LayerInfo& layer, int operand) -> std::vector<T>& {
+            const int source = layer.sources[operand];
+            return source < 0 ? input_gradients_ : flowing[static_cast<std::size_t>(source)];
+        };
         for (std::size_t i = end; i-- > 0;) {
             const LayerInfo& layer = Net::layers[i];
+            if (layer.kind == LayerKind::batch_norm2d) {
+                batch_norm_backward(layer, batch_, parameters[i].weight.data(),
+                                    input_of(layer).data(), flowing[i].data(),
+                                    gradient_of(layer, 0).data(), gradients_[i].weight.data(),
+                                    gradients_[i].bias.data());
+                continue;
+            }
+            const bool joins = layer.kind == LayerKind::add || layer.kind == LayerKind::concat;
             const std::optional<DropoutMask> mask = mask_of(layer);
-            std::vector<T>& into = layer.source < 0
-                                       ? input_gradients_
-                                       : flowing[static_cast<std::size_t>(layer.source)];
-            for (int sample = 0; sample < batch_; ++sample)
-                reference::backward(layer, parameters[i].weight.data(),
-                                    of_sample(input_of(layer), sample, layer.input),
-                                    of_sample(std::as_const(activations_[i]), sample, layer.output),
-                                    of_sample(std::as_const(flowing[i]), sample, layer.output),
-                                    of_sample(into, sample, layer.input),
-                                    gradients_[i].weight.data(), gradients_[i].bias.data(),
-                                    mask ? &*mask : nullptr, static_cast<std::uint32_t>(sample));
+            for (int sample = 0; sample < batch_; ++sample) {
+                const T* gradient = of_sample(std::as_const(flowing[i]), sample, layer.output);
+                if (joins)
+                    for_each_operand(
+                        layer,
+                        [&](int o) {
+                            std::vector<T>& into = gradient_of(layer, o);
+                            return operand(into.data(), into.size(), sample);
+                        },
+                        gradient,
+                        [](T* to, const T* from, std::int64_t size) {
+                            for (std::int64_t k = 0; k < size; ++k) to[k] += from[k];
+                        });
+                else
+                    reference::backward(
+                        layer, parameters[i].weight.data(),
+                        of_sample(input_of(layer), sample, layer.input),
+                        of_sample(std::as_const(activations_[i]), sample, layer.output), gradient,
+                        of_sample(gradient_of(layer, 0), sample, layer.input),
+                        gradients_[i].weight.data(), gradients_[i].bias.data(),
+                        mask ? &*mask : nullptr, static_cast<std::uint32_t>(sample));
+            }
         }
     }
 
@@ -213,29 +300,54 @@ private:
 
 /// One sample through a network in inference, also inside a static_assert, where a compiler's
 /// limits allow about 100,000 multiply-accumulates. `parameters` holds each layer's weight and then
-/// its bias, in the order of the layers.
+/// its bias, in the order of the layers; `statistics`, each batch normalisation's running means and
+/// then its running variances.
 template <class Net, class T>
 constexpr std::array<T, static_cast<std::size_t>(Net::output_shape.size())> evaluate(
     const std::array<T, static_cast<std::size_t>(Net::parameter_count)>& parameters,
-    const std::array<T, static_cast<std::size_t>(Net::input_shape.size())>& input) {
-    constexpr std::size_t widest = [] {
+    const std::array<T, static_cast<std::size_t>(Net::input_shape.size())>& input,
+    const std::array<T, static_cast<std::size_t>(Net::statistic_count)>& statistics = {}) {
+    constexpr std::size_t values_of_all_layers = [] {
         std::int64_t size = 0;
-        for (const LayerInfo& layer : Net::layers)
-            size = (std::max)({size, layer.input.size(), layer.output.size()});
+        for (const LayerInfo& layer : Net::layers) size += layer.output.size();
         return static_cast<std::size_t>(size);
     }();
-    std::array<T, widest> before{};
-    std::array<T, widest> after{};
-    std::copy(input.begin(), input.end(), before.begin());
+    std::array<T, values_of_all_layers> values{};
+    std::array<std::int64_t, Net::layer_count> starts{};
+    const auto operand = [&](const LayerInfo& layer, int i) -> std::pair<const T*, std::int64_t> {
+        const int source = layer.sources[i];
+        if (source < 0) return {input.data(), Net::input_shape.size()};
+        const auto place = static_cast<std::size_t>(source);
+        return {values.data() + starts[place], Net::layers[place].output.size()};
+    };
+    std::int64_t start = 0;
     const T* weight = parameters.data();
+    const T* mean = statistics.data();
     for (const LayerInfo& layer : Net::layers) {
+        starts[static_cast<std::size_t>(layer.index)] = start;
+        T* output = values.data() + start;
         const T* bias = weight + layer.weight_count;
-        forward(layer, weight, bias, before.data(), after.data());
+        const T* from = operand(layer, 0).first;
+        if (layer.kind == LayerKind::batch_norm2d) {
+            for (int c = 0; c < layer.input.channels; ++c)
+                normalize(layer, mean[c], mean[layer.input.channels + c], weight[c], bias[c],
+                          from + c * layer.input.pixels(), output + c * layer.input.pixels());
+        } else if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat) {
+            for_each_operand(
+                layer, [&](int i) { return operand(layer, i); }, output,
+                [](const T* term, T* sum, std::int64_t size) {
+                    for (std::int64_t i = 0; i < size; ++i) sum[i] += term[i];
+                });
+        } else {
+            forward(layer, weight, bias, from, output);
+        }
         weight = bias + layer.bias_count;
-        std::swap(before, after);
+        mean += layer.statistic_count;
+        start += layer.output.size();
     }
     std::array<T, static_cast<std::size_t>(Net::output_shape.size())> output{};
-    std::copy_n(before.begin(), output.size(), output.begin());
+    std::copy_n(values.end() - static_cast<std::ptrdiff_t>(output.size()), output.size(),
+                output.begin());
     return output;
 }
 

@@ -5,5 +5,7 @@
 #include "typenet/backends/cpu/kernels/convolution.inl"
 #include "typenet/backends/cpu/kernels/linear.inl"
 #include "typenet/backends/cpu/kernels/elementwise.inl"
+#include "typenet/backends/cpu/kernels/normalization.inl"
+#include "typenet/backends/cpu/kernels/joins.inl"
 #include "typenet/backends/cpu/kernels/stages.inl"
 // clang-format on

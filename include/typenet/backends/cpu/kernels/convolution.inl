@@ -152,9 +152,8 @@ struct ConvolutionForward {
         constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
         constexpr int pass = runs_per_pass(c.run_length, c.runs, blocks);
         const std::int64_t group = first_block / c.output_blocks_per_group;
-        // The padding of a halo belongs to the window, so windows start at the buffer's corner.
-        const float* x =
-            io.input + sample * in.sample + group * c.input_planes_per_group * in.plane;
+        const float* x = io.input + sample * in.sample +
+                         group * c.input_planes_per_group * in.plane + window_origin(g);
         const float* weights = io.weights + first_block * c.weights_per_block;
         for (int run = 0; run < c.runs; run += pass) {
             const int left = static_cast<int>(c.runs) - run;
@@ -495,7 +494,7 @@ struct WeightGradient {
                              (end_run - first_run) * c.run_length);
         for (std::int64_t sample = 0; sample < count; ++sample) {
             const float* x = io.input + (first + sample) * in.sample +
-                             group * c.input_planes_per_group * in.plane;
+                             group * c.input_planes_per_group * in.plane + window_origin(g);
             const float* y =
                 planes + sample * middle.sample + first_block * middle.plane + middle.origin;
             for (int row = 0; row < g.middle.height; row += pass) {

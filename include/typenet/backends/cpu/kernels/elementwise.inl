@@ -9,11 +9,12 @@ struct ReluForward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* source = io.input + sample * in.sample + plane * in.plane;
+        const float* source = io.input + sample * in.sample + plane * in.plane + in.origin;
         float* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
-        for (std::int64_t y = 0; y < in.plane / in.row; ++y)
-            for (std::int64_t i = 0; i < in.row; i += lanes)
+        constexpr MapLayout values = gradient_layout(g);  // without a halo
+        for (std::int64_t y = 0; y < values.plane / values.row; ++y)
+            for (std::int64_t i = 0; i < values.row; i += lanes)
                 store(target + out.origin + y * out.row + i,
                       rectify(load(source + y * in.row + i)));
     }
@@ -60,11 +61,11 @@ struct DropoutPass {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* from = source + sample * in.sample + plane * in.plane;
+        const float* from = source + sample * in.sample + plane * in.plane + in.origin;
         float* to = target + sample * out.sample + plane * out.plane;
         clear_pixels(to, out.plane / block);
-        const std::int64_t height = in.plane / in.row;
-        const std::int64_t width = in.row / block;
+        constexpr std::int64_t height = g.output.is_flat() ? 1 : g.output.height;
+        constexpr std::int64_t width = g.output.is_flat() ? 1 : g.output.width;
         Philox::Words words{};
         std::uint32_t quad = ~std::uint32_t{0};
         for (int lane = 0; lane < block && plane * block + lane < g.output.channels; ++lane) {
@@ -84,9 +85,8 @@ struct DropoutPass {
 };
 template <Geometry g>
 void dropout_forward(const StageIo& io) {
-    parallel(
-        io, io.batch * input_layout(g).planes,
-        DropoutPass<g>{io, io.input, io.output, input_layout(g), output_layout(g)});
+    parallel(io, io.batch * input_layout(g).planes,
+             DropoutPass<g>{io, io.input, io.output, input_layout(g), output_layout(g)});
 }
 template <Geometry g>
 void dropout_backward(const StageIo& io) {

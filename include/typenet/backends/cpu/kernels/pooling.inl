@@ -137,16 +137,43 @@ void max_pool_backward(const StageIo& io) {
     parallel(io, io.batch * gradient_layout(g).planes, MaxPoolBackward<g>{io});
 }
 
-/// Rows (or columns) that output `index` of an adaptive average covers: [first, end).
-constexpr int adaptive_first(int index, int input, int output) {
-    return index * input / output;
+/// Input rows (or columns) that an output of an average covers: [first, end).
+struct AverageSpan {
+    int first;
+    int end;
+};
+constexpr AverageSpan adaptive_span(int output, int outputs, int inputs) {
+    return {output * inputs / outputs, ((output + 1) * inputs + outputs - 1) / outputs};
 }
-constexpr int adaptive_end(int index, int input, int output) {
-    return ((index + 1) * input + output - 1) / output;
+constexpr AverageSpan clipped_span(int output, int kernel, int stride, int pad, int inputs) {
+    const int start = output * stride - pad;
+    return {start < 0 ? 0 : start, start + kernel < inputs ? start + kernel : inputs};
 }
 
+/// The window of one output of an average pool, adaptive or not.
 template <Geometry g>
-struct AdaptiveAverageForward {
+struct AverageWindow {
+    AverageSpan rows;
+    AverageSpan columns;
+    float share;
+
+    AverageWindow(int y, int x) {
+        if constexpr (g.op == Op::avg_pool) {
+            constexpr Window w = g.window;
+            rows = clipped_span(y, w.kernel_height, w.stride_height, w.pad_top, g.input.height);
+            columns = clipped_span(x, w.kernel_width, w.stride_width, w.pad_left, g.input.width);
+            share = 1.0f / static_cast<float>(w.kernel_height * w.kernel_width);
+        } else {
+            rows = adaptive_span(y, g.output.height, g.input.height);
+            columns = adaptive_span(x, g.output.width, g.input.width);
+            share =
+                1.0f / static_cast<float>((rows.end - rows.first) * (columns.end - columns.first));
+        }
+    }
+};
+
+template <Geometry g>
+struct AverageForward {
     static constexpr MapLayout in = input_layout(g);
     static constexpr MapLayout out = output_layout(g);
     const StageIo& io;
@@ -159,29 +186,26 @@ struct AdaptiveAverageForward {
         clear_halo(target, g.output, g.output_halo);
         for (int y = 0; y < g.output.height; ++y)
             for (int x = 0; x < g.output.width; ++x) {
-                const int top = adaptive_first(y, g.input.height, g.output.height);
-                const int bottom = adaptive_end(y, g.input.height, g.output.height);
-                const int left = adaptive_first(x, g.input.width, g.output.width);
-                const int right = adaptive_end(x, g.input.width, g.output.width);
-                const Vector share =
-                    broadcast(1.0f / static_cast<float>((bottom - top) * (right - left)));
+                const AverageWindow<g> window(y, x);
                 for (int v = 0; v < vectors; ++v) {
                     Vector sum{};
-                    for (int row = top; row < bottom; ++row)
-                        for (int column = left; column < right; ++column)
+                    for (int row = window.rows.first; row < window.rows.end; ++row)
+                        for (int column = window.columns.first; column < window.columns.end;
+                             ++column)
                             sum += load(source + row * in.row + column * block + v * lanes);
-                    store(target + out.origin + y * out.row + x * block + v * lanes, sum * share);
+                    store(target + out.origin + y * out.row + x * block + v * lanes,
+                          sum * broadcast(window.share));
                 }
             }
     }
 };
 template <Geometry g>
-void adaptive_average_forward(const StageIo& io) {
-    parallel(io, io.batch * input_layout(g).planes, AdaptiveAverageForward<g>{io});
+void average_forward(const StageIo& io) {
+    parallel(io, io.batch * input_layout(g).planes, AverageForward<g>{io});
 }
 
 template <Geometry g>
-struct AdaptiveAverageBackward {
+struct AverageBackward {
     static constexpr MapLayout target = layout_of(g.input, {}, false);
     static constexpr MapLayout source = gradient_layout(g);
     const StageIo& io;
@@ -194,17 +218,14 @@ struct AdaptiveAverageBackward {
         clear_pixels(start, target.plane / block);
         for (int y = 0; y < g.output.height; ++y)
             for (int x = 0; x < g.output.width; ++x) {
-                const int top = adaptive_first(y, g.input.height, g.output.height);
-                const int bottom = adaptive_end(y, g.input.height, g.output.height);
-                const int left = adaptive_first(x, g.input.width, g.output.width);
-                const int right = adaptive_end(x, g.input.width, g.output.width);
-                const Vector share =
-                    broadcast(1.0f / static_cast<float>((bottom - top) * (right - left)));
+                const AverageWindow<g> window(y, x);
                 for (int v = 0; v < vectors; ++v) {
                     const Vector gradient =
-                        load(gradients + y * source.row + x * block + v * lanes) * share;
-                    for (int row = top; row < bottom; ++row)
-                        for (int column = left; column < right; ++column) {
+                        load(gradients + y * source.row + x * block + v * lanes) *
+                        broadcast(window.share);
+                    for (int row = window.rows.first; row < window.rows.end; ++row)
+                        for (int column = window.columns.first; column < window.columns.end;
+                             ++column) {
                             float* place = start + row * target.row + column * block + v * lanes;
                             store(place, load(place) + gradient);
                         }
@@ -213,6 +234,6 @@ struct AdaptiveAverageBackward {
     }
 };
 template <Geometry g>
-void adaptive_average_backward(const StageIo& io) {
-    parallel(io, io.batch * gradient_layout(g).planes, AdaptiveAverageBackward<g>{io});
+void average_backward(const StageIo& io) {
+    parallel(io, io.batch * gradient_layout(g).planes, AverageBackward<g>{io});
 }

@@ -11,15 +11,24 @@ void forward(const StageIo& io) {
         relu_forward<g>(io);
     } else if constexpr (g.op == Op::max_pool) {
         max_pool_forward<g>(io);
-    } else if constexpr (g.op == Op::adaptive_avg_pool) {
-        adaptive_average_forward<g>(io);
+    } else if constexpr (g.op == Op::adaptive_avg_pool || g.op == Op::avg_pool) {
+        average_forward<g>(io);
     } else if constexpr (g.op == Op::dropout) {
         dropout_forward<g>(io);
     } else if constexpr (g.op == Op::softmax) {
         softmax_forward<g>(io);
     } else if constexpr (g.op == Op::resize) {
         resize_forward<g>(io);
+    } else if constexpr (g.op == Op::batch_norm) {
+        batch_norm_forward(io, g);
+    } else if constexpr (g.op == Op::add) {
+        add_forward(io, g);
+    } else if constexpr (g.op == Op::concat) {
+        concat_forward(io, g);
+    } else if constexpr (g.op == Op::fork) {
+        // Its readers read what it stands behind.
     } else {
+        static_assert(g.op == Op::local_response_norm);
         response_norm_forward<g>(io);
     }
 }
@@ -31,21 +40,30 @@ void backward(const StageIo& io, const Rule& rule) {
         convolution_backward<g>(io);
     } else if constexpr (g.op == Op::linear) {
         linear_backward<Rule, g.relu>(io, rule, linear_rows(g), linear_columns(g));
+    } else if constexpr (g.op == Op::batch_norm) {
+        batch_norm_backward(io, g);
     } else if constexpr (!g.input_gradient) {
         // Nothing before this stage learns.
     } else if constexpr (g.op == Op::relu) {
         relu_backward<g>(io);
     } else if constexpr (g.op == Op::max_pool) {
         max_pool_backward<g>(io);
-    } else if constexpr (g.op == Op::adaptive_avg_pool) {
-        adaptive_average_backward<g>(io);
+    } else if constexpr (g.op == Op::adaptive_avg_pool || g.op == Op::avg_pool) {
+        average_backward<g>(io);
     } else if constexpr (g.op == Op::dropout) {
         dropout_backward<g>(io);
     } else if constexpr (g.op == Op::softmax) {
         softmax_backward<g>(io);
     } else if constexpr (g.op == Op::resize) {
         resize_backward<g>(io);
+    } else if constexpr (g.op == Op::add) {
+        add_backward(io, g);
+    } else if constexpr (g.op == Op::concat) {
+        concat_backward(io, g);
+    } else if constexpr (g.op == Op::fork) {
+        fork_backward(io, g);
     } else {
+        static_assert(g.op == Op::local_response_norm);
         response_norm_backward<g>(io);
     }
 }
