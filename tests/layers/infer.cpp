@@ -285,7 +285,7 @@ TEST_CASE("Named is the layer itself, with a name") {
 TEST_CASE("AvgPool2d refuses what MaxPool2d refuses") {
     CHECK(output<AvgPool2d<Kernel<3>>>(map) == Shape{3, 2, 3});
     CHECK(fault<AvgPool2d<Kernel<3>, Groups<2>>>(map) == Reason::pool_has_no_groups);
-    CHECK(fault<AvgPool2d<>>(map) == Reason::sizes_must_be_positive);
+    CHECK(fault<AvgPool2d<>>(map) == Reason::kernel_is_missing);
     CHECK(fault<AvgPool2d<Kernel<3>>>(flat) == Reason::layer_needs_a_map);
     CHECK(fault<AvgPool2d<Kernel<2>, Padding<2>>>(map) ==
           Reason::padding_must_be_smaller_than_the_kernel);

@@ -565,8 +565,11 @@ class Concat(torch.nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-def branching(case, shape, network, names, dtype):
-    """Three steps of SGD of a network; `names` gives PyTorch's names of its layers short ones."""
+def branching(case, shape, network, names, number, dtype):
+    """Three steps of SGD of a network; `names` gives PyTorch's names of its layers short ones.
+
+    The inputs of this number are such that no ReLU or max pool is near to deciding otherwise.
+    """
     golden, steps, batch = Golden(), 3, 3
     network.to(dtype)
     layers = {short: network.get_submodule(name) for short, name in names.items()}
@@ -587,7 +590,7 @@ def branching(case, shape, network, names, dtype):
             values = grid(f"{case}.{name}", tuple(parameter.shape), bound=bound, step=bound / 256)
         parameter.data.copy_(torch.tensor(values))
         golden.add("initial." + name, values)
-    inputs = grid(case + ".inputs", (steps, batch, *shape), bound=1)
+    inputs = grid(f"{case}.inputs.{number}", (steps, batch, *shape), bound=1)
     labels = (hash_values(zlib.crc32(f"{case}.labels".encode()), steps * batch) % 5).astype(np.int64)
     labels = labels.reshape(steps, batch)
     golden.add("inputs", inputs)
@@ -624,7 +627,7 @@ def branching(case, shape, network, names, dtype):
     return golden
 
 
-def residual(dtype):
+def residual(dtype, number=0):
     nn = torch.nn
 
     def unit(inputs, outputs, kernel, stride=1):
@@ -647,10 +650,10 @@ def residual(dtype):
     names = dict(stem="0", stem_norm="1", cn1="3.layers.0", norm1="3.layers.1", cn2="3.layers.3")
     names.update(norm2="3.layers.4", down="3.shortcut.0", down_norm="3.shortcut.1")
     names.update(cn3="5.layers.0", norm3="5.layers.1", cn4="5.layers.3", norm4="5.layers.4", fc="9")
-    return branching("residual", (3, 9, 7), network, names, dtype)
+    return branching("residual", (3, 9, 7), network, names, number, dtype)
 
 
-def inception(dtype):
+def inception(dtype, number=0):
     nn = torch.nn
 
     def unit(inputs, outputs, kernel):
@@ -671,7 +674,7 @@ def inception(dtype):
     )
     names = dict(stem="0", b1="2.branches.0.0", b2_reduce="2.branches.1.0", b2="2.branches.1.2")
     names.update(b3_reduce="2.branches.2.0", b3="2.branches.2.2", b4="2.branches.3.1", fc="6")
-    return branching("inception", (3, 8, 7), network, names, dtype)
+    return branching("inception", (3, 8, 7), network, names, number, dtype)
 
 
 # Commands ----------------------------------------------------------------------------------------

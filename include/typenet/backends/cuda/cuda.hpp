@@ -52,7 +52,7 @@ struct Cuda {
         return bytes_of(cuda::output_map(g));
     }
     static constexpr std::int64_t code_bytes(const Geometry& g) {
-        return cuda::round_up(cuda::code_count(g), 64);
+        return cuda::round_up(cuda::code_bytes(g), 64);
     }
     static constexpr std::int64_t weight_count(const Geometry& g) {
         return cuda::packed_weight_count(g);

@@ -118,6 +118,7 @@ constexpr std::int64_t packed_weight_count(const Geometry& g) {
     }
     if (g.op == Op::linear)
         return std::int64_t{channels_in_memory(g.output.channels)} * input_map(g).sample();
+    if (g.op == Op::batch_norm) return channels_in_memory(g.output.channels);
     return 0;
 }
 constexpr std::int64_t packed_bias_count(const Geometry& g) {
@@ -134,8 +135,10 @@ constexpr std::int64_t packed_convolution_index(const Patches& p, int output, in
 constexpr bool pools(const Geometry& g) {
     return g.op == Op::max_pool || (g.op == Op::convolution && g.pool);
 }
-/// Byte codes of a stage's max pool for one sample: which value of the window won.
-constexpr std::int64_t code_count(const Geometry& g) {
+/// Bytes that the forward pass of one sample notes for the backward pass: of a max pool, which
+/// value of each window won; of a batch normalisation, its moments, which serve all samples.
+constexpr std::int64_t code_bytes(const Geometry& g) {
+    if (g.op == Op::batch_norm) return 2 * packed_bias_count(g) * 4;
     return pools(g) ? output_map(g).sample() : 0;
 }
 

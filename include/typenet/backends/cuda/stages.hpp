@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "typenet/backends/cuda/batch_norm.hpp"
 #include "typenet/backends/cuda/context.hpp"
+#include "typenet/backends/cuda/joins.hpp"
 #include "typenet/backends/cuda/kernels/convolution.cuh"
 #include "typenet/backends/cuda/kernels/elementwise.cuh"
 #include "typenet/backends/cuda/kernels/normalization.cuh"
@@ -12,43 +14,11 @@
 #include "typenet/backends/cuda/kernels/resize.cuh"
 #include "typenet/backends/cuda/layout.hpp"
 #include "typenet/backends/cuda/products.hpp"
+#include "typenet/backends/cuda/stage_io.hpp"
 #include "typenet/core/layer.hpp"
 #include "typenet/core/random.hpp"
 
 namespace typenet::cuda {
-
-/// One of several inputs of a stage.
-struct Operand {
-    const void* values = nullptr;
-    void* gradient = nullptr;  ///< null: nothing there learns
-    Shape shape;               ///< as it lies in memory
-    Halo halo;                 ///< not used here: maps have none
-};
-
-/// Data of one stage in one pass, in the GPU's memory; only `layer` is the host's. Activations and
-/// their gradients are of the precision's type.
-struct StageIo {
-    const LayerInfo* layer = nullptr;
-    std::int64_t batch = 0;
-    bool training = false;  ///< the pass belongs to a training step
-    const void* input = nullptr;
-    void* output = nullptr;
-    std::uint8_t* codes = nullptr;      ///< max pool: which value of the window won; or null
-    const Operand* operands = nullptr;  ///< of a join; of a fork, those that read its input
-    int operand_count = 0;
-    float* weights = nullptr;
-    float* biases = nullptr;
-    float* statistics = nullptr;  ///< batch norm: running means, then running variances
-    std::byte* workspace = nullptr;
-    const DropoutMask* dropout = nullptr;  ///< null: no dropout in this pass
-    float keep_scale = 1;                  ///< 1 / (1 - dropout rate)
-    // Backward only.
-    void* output_gradient = nullptr;  ///< may be overwritten
-    void* input_gradient = nullptr;   ///< null where nothing before the stage learns
-    float* weight_gradient = nullptr;
-    float* bias_gradient = nullptr;
-    float* weight_state[2] = {};  ///< unused: parameters are updated by a kernel of their own
-};
 
 /// How a stage's workspace is cut.
 struct WorkspacePlan {
@@ -79,7 +49,7 @@ constexpr WorkspacePlan workspace_plan(const Geometry& g, bool training, std::in
     return plan;
 }
 
-/// The max pool of a stage, alone or behind a convolution.
+/// The pool of a stage, alone or behind a convolution.
 constexpr Pool pool_of(const Geometry& g) {
     if (g.op == Op::convolution) return {middle_map(g), output_map(g), g.pool, g.relu};
     return {input_map(g), output_map(g), g.window, false};
@@ -130,6 +100,16 @@ struct StageRun {
                                   rows);
         } else if constexpr (g.op == Op::adaptive_avg_pool) {
             compute<T, out.pixel>(stream, AveragePool<T, in, out>{input}, output, rows);
+        } else if constexpr (g.op == Op::avg_pool) {
+            compute<T, out.pixel>(stream, WindowAverage<T, pool_of(g)>{input}, output, rows);
+        } else if constexpr (g.op == Op::batch_norm) {
+            batch_norm_forward<T>(stream, io, g, partial_sums());
+        } else if constexpr (g.op == Op::add) {
+            add_forward<T>(stream, io, g);
+        } else if constexpr (g.op == Op::concat) {
+            concat_forward<T>(stream, io, g);
+        } else if constexpr (g.op == Op::fork) {
+            // Its readers read what it stands behind.
         } else if constexpr (g.op == Op::resize) {
             compute<T, out.pixel>(stream, Resized<T, in, out>{input}, output, rows);
         } else if constexpr (g.op == Op::local_response_norm) {
@@ -166,6 +146,17 @@ struct StageRun {
         } else if constexpr (g.op == Op::adaptive_avg_pool) {
             compute<T, in.pixel>(stream, AveragePoolGradient<T, in, out>{output_gradient},
                                  input_gradient, rows);
+        } else if constexpr (g.op == Op::avg_pool) {
+            compute<T, in.pixel>(stream, WindowAverageGradient<T, pool_of(g)>{output_gradient},
+                                 input_gradient, rows);
+        } else if constexpr (g.op == Op::batch_norm) {
+            batch_norm_backward<T>(stream, io, g, partial_sums());
+        } else if constexpr (g.op == Op::add) {
+            add_backward<T>(stream, io, g);
+        } else if constexpr (g.op == Op::concat) {
+            concat_backward<T>(stream, io, g);
+        } else if constexpr (g.op == Op::fork) {
+            fork_backward<T>(stream, io, g);
         } else if constexpr (g.op == Op::resize) {
             compute<T, in.pixel>(stream, ResizedGradient<T, in, out>{output_gradient},
                                  input_gradient, rows);
@@ -271,6 +262,9 @@ private:
         compute_with_sums<T, map.pixel>(
             stream, ActivationGradient<T, map, g.relu>{gradient, values, io.dropout, io.keep_scale},
             target, samples * map.pixels(), partial_sums(plan), io.bias_gradient, first > 0);
+    }
+    float* partial_sums() const {
+        return partial_sums(workspace_plan<T>(g, io.training, io.batch, limit));
     }
     float* partial_sums(const WorkspacePlan& plan) const {
         return reinterpret_cast<float*>(io.workspace + plan.partial_sums);

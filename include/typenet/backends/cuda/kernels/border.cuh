@@ -8,21 +8,6 @@
 
 namespace typenet::cuda {
 
-/// Where row `row` of a map's matrix lies.
-struct MapPlace {
-    std::int64_t sample;
-    int y;
-    int x;
-
-    __device__ MapPlace(const Map& map, std::int64_t row) {
-        const int pixels = map.height * map.width;
-        sample = row / pixels;
-        const int pixel = static_cast<int>(row - sample * pixels);
-        y = pixel / map.width;
-        x = pixel % map.width;
-    }
-};
-
 /// Canonical values [sample][channel][row][column].
 struct FromCanonical {
     Map map;

@@ -1,11 +1,11 @@
-// Max pooling, alone or behind a convolution's bias and ReLU, and adaptive average pooling.
+// Max pooling, alone or behind a convolution's bias and ReLU, and average pooling.
 #pragma once
 
 #include "typenet/backends/cuda/kernels/elementwise.cuh"
 
 namespace typenet::cuda {
 
-/// A max pool from one map to another. Scalars only: it is a template argument of kernels.
+/// A pool from one map to another. Scalars only: it is a template argument of kernels.
 struct Pool {
     Map input;
     Map output;
@@ -149,6 +149,67 @@ struct AveragePoolGradient {
                 for (int c = 0; c < n; ++c)
                     sum[c] += values[c] / static_cast<float>(height * width);
             }
+        return sum;
+    }
+};
+
+/// Mean under each window, in which padding counts with nothing in it.
+template <class T, Pool pool>
+struct WindowAverage {
+    const T* input;
+
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
+        constexpr Window w = pool.window;
+        const Place<pool.output> place(row);
+        const T* sample = input + place.sample * pool.input.sample() + channel;
+        Pack<n> sum{};
+        for (int i = 0; i < w.kernel_height; ++i) {
+            const int y = place.y * w.stride_height - w.pad_top + i;
+            if (y < 0 || y >= pool.input.height) continue;
+            for (int j = 0; j < w.kernel_width; ++j) {
+                const int x = place.x * w.stride_width - w.pad_left + j;
+                if (x < 0 || x >= pool.input.width) continue;
+                const Pack<n> values =
+                    load<n>(sample + (y * pool.input.width + x) * pool.input.pixel);
+                TYPENET_UNROLL
+                for (int c = 0; c < n; ++c) sum[c] += values[c];
+            }
+        }
+        TYPENET_UNROLL
+        for (int c = 0; c < n; ++c) sum[c] *= 1.0f / (w.kernel_height * w.kernel_width);
+        return sum;
+    }
+};
+
+template <class T, Pool pool>
+struct WindowAverageGradient {
+    const T* gradient;
+
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
+        constexpr Window w = pool.window;
+        const Place<pool.input> place(row);
+        const T* sample = gradient + place.sample * pool.output.sample() + channel;
+        Pack<n> sum{};
+        for (int i = 0; i < w.kernel_height; ++i) {
+            const int top = place.y + w.pad_top - i;
+            if (top < 0 || top % w.stride_height != 0) continue;
+            const int y = top / w.stride_height;
+            if (y >= pool.output.height) continue;
+            for (int j = 0; j < w.kernel_width; ++j) {
+                const int left = place.x + w.pad_left - j;
+                if (left < 0 || left % w.stride_width != 0) continue;
+                const int x = left / w.stride_width;
+                if (x >= pool.output.width) continue;
+                const Pack<n> values =
+                    load<n>(sample + (y * pool.output.width + x) * pool.output.pixel);
+                TYPENET_UNROLL
+                for (int c = 0; c < n; ++c) sum[c] += values[c];
+            }
+        }
+        TYPENET_UNROLL
+        for (int c = 0; c < n; ++c) sum[c] *= 1.0f / (w.kernel_height * w.kernel_width);
         return sum;
     }
 };

@@ -104,6 +104,33 @@ void compute_with_sums(cudaStream_t stream, const Source& source, T* target, std
            channels, sums, accumulate);
 }
 
+/// Values that a thread takes at once from pixels of whole packs.
+template <class T>
+inline constexpr int whole_pack = pack_size<T>(8);
+
+/// compute for a number of channels of run time, a multiple of 8: what moves data and computes
+/// little is compiled once.
+template <class T, class Source>
+void compute_map(cudaStream_t stream, const Source& source, T* target, std::int64_t rows,
+                 int channels) {
+    constexpr int n = whole_pack<T>;
+    const RowsLaunch shape(rows, channels / n, std::int64_t{1} << 30);
+    launch(compute_rows<T, n, false, Source>, shape.grid, shape.block, 0, stream, source, target,
+           nullptr, rows, channels / n);
+}
+/// The sums of its columns alone.
+template <class T, class Source>
+void sum_map(cudaStream_t stream, const Source& source, std::int64_t rows, int channels,
+             float* partial_sums, float* sums) {
+    constexpr int n = whole_pack<T>;
+    const RowsLaunch shape(rows, channels / n, most_partial_sums);
+    launch(compute_rows<T, n, true, Source>, shape.grid, shape.block, 0, stream, source,
+           static_cast<T*>(nullptr), partial_sums, rows, channels / n);
+    launch(add_partial_sums<8>, dim3(static_cast<unsigned>(divide_up(channels, 32))), dim3(32, 8),
+           0, stream, static_cast<const float*>(partial_sums), static_cast<int>(shape.grid.x),
+           channels, sums, false);
+}
+
 /// Where a row of a map's matrix lies: its sample and its pixel.
 template <Map map>
 struct Place {
@@ -118,6 +145,21 @@ struct Place {
         const int pixel = static_cast<int>(row - sample * pixels);
         y = pixel / width;
         x = pixel % width;
+    }
+};
+
+/// The same for a map of run time.
+struct MapPlace {
+    std::int64_t sample;
+    int y;
+    int x;
+
+    __device__ MapPlace(const Map& map, std::int64_t row) {
+        const int pixels = map.height * map.width;
+        sample = row / pixels;
+        const int pixel = static_cast<int>(row - sample * pixels);
+        y = pixel / map.width;
+        x = pixel % map.width;
     }
 };
 
