@@ -627,7 +627,7 @@ def branching(case, shape, network, names, number, dtype):
     return golden
 
 
-def residual(dtype, number=0):
+def residual(dtype, number=362):
     nn = torch.nn
 
     def unit(inputs, outputs, kernel, stride=1):
@@ -653,7 +653,7 @@ def residual(dtype, number=0):
     return branching("residual", (3, 9, 7), network, names, number, dtype)
 
 
-def inception(dtype, number=0):
+def inception(dtype, number=186):
     nn = torch.nn
 
     def unit(inputs, outputs, kernel):

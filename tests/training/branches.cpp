@@ -66,14 +66,16 @@ TEST_CASE("A step through branches allocates nothing") {
 
 TEST_CASE("Buffers of branches do not overlap while they live, and gradients are shared") {
     const auto check = [](const auto& plan) {
-        for (std::size_t i = 0; i < plan.count; ++i)
+        for (std::size_t i = 0; i < plan.count; ++i) {
+            const PlannedBuffer& a = plan.buffers[i];
+            CHECK(a.first <= a.last);
             for (std::size_t j = 0; j < i; ++j) {
-                const PlannedBuffer& a = plan.buffers[i];
                 const PlannedBuffer& b = plan.buffers[j];
                 const bool alive_together = a.first <= b.last && b.first <= a.last;
                 const bool overlap = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
                 CHECK_FALSE((alive_together && overlap));
             }
+        }
     };
     constexpr auto& training = buffer_plan<Small, Cpu<float>, Training<Sgd>>;
     check(training);

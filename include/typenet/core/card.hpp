@@ -21,8 +21,8 @@ struct Peak {
 };
 
 /// What the forward pass of a layer, or of all layers, costs for a batch. Each layer by itself
-/// reads its inputs and its parameters once and writes its output once; Flatten and Expect touch
-/// nothing. Stages fuse layers and so move less.
+/// reads its inputs, parameters and running statistics once and writes its output once; Flatten and
+/// Expect touch nothing. Stages fuse layers and so move less.
 struct Cost {
     std::int64_t flops = 0;          ///< two a multiply-accumulate; nothing else is counted
     std::int64_t bytes_read = 0;     ///< inputs and parameters
@@ -75,13 +75,6 @@ struct ModelCard {
     }
 };
 
-namespace detail {
-/// Indices of the layers that feed a layer; -1 is the network's input.
-constexpr std::array<int, 1> sources_of(const LayerInfo& layer) {
-    return {layer.source};
-}
-}  // namespace detail
-
 /// The card of `Net` for `batch` samples of `element_bytes` bytes a value:
 /// `static_assert(model_card<AlexNet>(64).total().flops == 64 * AlexNet::flops)`.
 template <class Net>
@@ -89,14 +82,15 @@ constexpr ModelCard<Net::layer_count> model_card(std::int64_t batch = 1, int ele
     ModelCard<Net::layer_count> card{Net::input_shape, batch, element_bytes, {}};
     for (std::size_t i = 0; i < Net::layer_count; ++i) {
         const LayerInfo& layer = card.layers[i].layer = Net::layers[i];
-        if (detail::is_transparent(layer)) continue;
+        if (detail::is_transparent(layer, Phase::training)) continue;
         Cost& cost = card.layers[i].cost;
         cost.flops = 2 * layer.macs * batch;
         std::int64_t inputs = 0;
-        for (const int source : detail::sources_of(layer))
+        for (const int source : layer.sources)
             inputs += source < 0 ? Net::input_shape.size()
                                  : Net::layers[static_cast<std::size_t>(source)].output.size();
-        cost.bytes_read = (inputs * batch + layer.parameter_count()) * element_bytes;
+        const std::int64_t tensors = layer.parameter_count() + layer.statistic_count;
+        cost.bytes_read = (inputs * batch + tensors) * element_bytes;
         cost.bytes_written = layer.output.size() * batch * element_bytes;
     }
     return card;

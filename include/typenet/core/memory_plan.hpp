@@ -282,9 +282,10 @@ constexpr BufferPlan<stages> plan_training(const StageTable<stages>& table) {
     plan.add(BufferRole::activation, -1, Backend::input_bytes(table[0].geometry), 0, last[0]);
     for (int s = 0; s < count; ++s) {
         const Geometry& g = table[s].geometry;
-        plan.add(
-            BufferRole::activation, s, Backend::output_bytes(g), s,
-            backward_reads_output(g) ? backward_time(s) : last[static_cast<std::size_t>(s + 1)]);
+        const int read = last[static_cast<std::size_t>(s + 1)];
+        if (g.op != Op::fork)  // it puts out nothing of its own
+            plan.add(BufferRole::activation, s, Backend::output_bytes(g), s,
+                     backward_reads_output(g) ? backward_time(s) : read);
         if (!has_backward(g)) continue;
         plan.add(BufferRole::code, s, Backend::code_bytes(g), s, backward_time(s));
         for (int i = gradients.last_of_stage[static_cast<std::size_t>(s)]; i >= 0;

@@ -18,12 +18,15 @@ struct TensorShape {
 };
 
 /// The parameters in the order of the layers, weight then bias, in PyTorch's layouts:
-/// [out, in / groups, kernel height, width], [out, in] and [out].
+/// [out, in / groups, kernel height, width], [out, in] and [out]; those of a batch normalisation
+/// are [channels] both.
 inline std::vector<TensorShape> parameter_shapes(std::span<const LayerInfo> layers) {
     std::vector<TensorShape> shapes;
     for (const LayerInfo& layer : layers) {
         if (layer.weight_count == 0) continue;
-        std::vector<std::int64_t> shape{layer.output.channels, layer.input.channels / layer.groups};
+        std::vector<std::int64_t> shape{layer.output.channels};
+        if (layer.kind != LayerKind::batch_norm2d)
+            shape.push_back(layer.input.channels / layer.groups);
         if (layer.kind == LayerKind::conv2d)
             shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});
         shapes.push_back({name_of(layer) + ".weight", shape});

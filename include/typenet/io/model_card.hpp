@@ -148,7 +148,7 @@ inline std::string card_dot(const CardView& card) {
         if (card.peak)
             lines.push_back("at least " + fixed(1e3 * cost.seconds(*card.peak), 3) + " ms");
         text += "    " + node(layer.index) + label(lines) + "];\n";
-        for (const int source : sources_of(layer)) {
+        for (const int source : layer.sources) {
             const Shape& shape = source < 0
                                      ? card.input
                                      : card.layers[static_cast<std::size_t>(source)].layer.output;
@@ -187,7 +187,7 @@ inline std::string card_json(const CardView& card) {
     for (const auto& [layer, cost] : card.layers) {
         json.begin_object().key("index").value(layer.index).key("type").value(layer.type);
         json.key("name").value(layer.name).key("sources").begin_array();
-        for (const int source : sources_of(layer)) json.value(source);
+        for (const int source : layer.sources) json.value(source);
         json.end_array();
         add_shape("output", layer.output);
         add_costs(layer.parameter_count(), layer.macs, cost,

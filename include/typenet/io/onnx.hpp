@@ -137,7 +137,7 @@ public:
 private:
     /// Adds what computes `layer`; returns the name of its output.
     std::string add(const LayerInfo& layer) {
-        const std::string input = values_[static_cast<std::size_t>(layer.source + 1)];
+        const std::string input = values_[static_cast<std::size_t>(layer.sources[0] + 1)];
         const std::string output = std::string(layer.type) + "." + name_of(layer);
         const auto put = [&](const OnnxNode& node) {
             nodes_.message(1, node.message());
