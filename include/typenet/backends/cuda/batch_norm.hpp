@@ -22,7 +22,8 @@ void batch_norm_forward(cudaStream_t stream, const StageIo& io, const Geometry& 
         sum_map<T>(stream,
                    SquaredDistances<T>{input, moments, 1 / static_cast<float>(rows), map.pixel},
                    rows, map.pixel, partial_sums, moments + map.pixel);
-        launch(finish_moments, dim3(static_cast<unsigned>(divide_up(map.pixel, threads_per_block))),
+        launch(finish_moments<threads_per_block>,
+               dim3(static_cast<unsigned>(divide_up(map.pixel, threads_per_block))),
                dim3(threads_per_block), 0, stream, moments, io.statistics, map.pixel,
                static_cast<double>(rows), io.layer->epsilon, io.layer->momentum);
     }

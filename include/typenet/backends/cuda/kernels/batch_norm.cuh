@@ -43,9 +43,10 @@ struct SquaredDistances {
 
 /// From sums of x and of (x - mean)^2 to mean and 1 / deviation, in place; and the running means
 /// and variances. One thread a channel; arrays are [2][channels].
-__global__ inline void finish_moments(float* moments, float* statistics, int channels, double count,
-                                      double epsilon, double momentum) {
-    const auto channel = static_cast<int>(blockIdx.x * threads_per_block + threadIdx.x);
+template <int threads>
+__global__ void finish_moments(float* moments, float* statistics, int channels, double count,
+                               double epsilon, double momentum) {
+    const auto channel = static_cast<int>(blockIdx.x * threads + threadIdx.x);
     if (channel >= channels) return;
     const double mean = static_cast<double>(moments[channel]) / count;
     const double squares = static_cast<double>(moments[channels + channel]);
