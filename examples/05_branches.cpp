@@ -35,7 +35,7 @@ int main() try {
     tn::Trainer trainer{model, tn::CrossEntropy{},
                         tn::Sgd{.learning_rate = 0.05f, .momentum = 0.9f}, tn::Batch{32}};
     const tn::Loader loader{images, {.batch = 32, .seed = tn::Seed{1}}};
-    for (int epoch = 0; epoch < 4; ++epoch) {
+    for (int epoch = 0; epoch < 10; ++epoch) {
         for (const tn::ImageBatch& batch : loader.epoch(epoch))
             trainer.step(batch, tn::Normalization::symmetric());
         std::printf("epoch %d: loss of its last batch %.3f\n", epoch + 1, trainer.loss());

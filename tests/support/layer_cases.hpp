@@ -53,6 +53,8 @@ TEST_CASE("Resize, as a first layer and within the network") {
     using Edges = Network<Input<9, 1, 7>, Conv2d<8, Kernel<1>>, Resize<5, 20>, Conv2d<8, Kernel<1>>,
                           Resize<1, 1>>;
     compare<Edges>(Numbers::real);
+    using Twice = Network<Input<3, 6, 5>, Resize<7, 9>, Resize<4, 8>, Relu>;
+    compare<Twice>(Numbers::real);
     using Alone = Network<Input<3, 6, 5>, Resize<4, 8>>;
     compare<Alone>(Numbers::real);
     using Unpadded = Network<Input<3, 6, 5>, Resize<4, 8>, Flatten, Linear<3>>;

@@ -210,7 +210,7 @@ namespace detail {
 /// Where a fault lies that shows only once the network is used.
 template <std::size_t index, class In, class... Layers>
 constexpr auto locate_in(const Network<In, Layers...>*) {
-    return locate<index>(indexer<std::make_index_sequence<sizeof...(Layers)>, Layers...>{});
+    return locate<index, index>(type_tag<Parts<Layers...>>{});
 }
 template <class In, class... Layers>
 constexpr type_tag<at_input<In>> locate_input(const Network<In, Layers...>*) {

@@ -91,8 +91,10 @@ constexpr ParameterPlace place_of_parameter(std::string_view name) {
     for (std::size_t i = 0; i < Net::layer_count; ++i) {
         const LayerInfo& layer = Net::layers[i];
         if (!is_called(layer, name.substr(0, dot))) continue;
+        const bool is_statistic = tensor == "running_mean" || tensor == "running_var";
         return {i, tensor == "weight" ? layer.weight_count
                    : tensor == "bias" ? layer.bias_count
+                   : is_statistic     ? layer.statistic_count / 2
                                       : 0};
     }
     return {};
