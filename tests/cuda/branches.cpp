@@ -1,5 +1,5 @@
-// Networks with branches on the GPU: joins, forks, batch normalisation and average pools, against the
-// reference and PyTorch's goldens.
+// Networks with branches on the GPU: joins, forks, batch normalisation and average pools, against
+// the reference and PyTorch's goldens.
 #include "cuda/compare.hpp"
 #include "parity/branching.hpp"
 #include "parity/goldens.hpp"
@@ -18,23 +18,22 @@ TEST_CASE("Residual blocks of odd widths, with the identity and with layers as s
 }
 
 TEST_CASE("Concatenated branches that do and do not fill packs of channels") {
-    using Net =
-        Network<Input<3, 7, 6>,
-                Concat<Conv2d<5, Kernel<3>, Padding<1>>, Branch<Conv2d<16, Kernel<1>>, Relu>,
-                       Branch<Resize<7, 6>, Conv2d<11, Kernel<1>>>>,
-                Concat<Branch<Relu>, Branch<Conv2d<32, Kernel<5>, Padding<2>>>, Branch<Dropout<>>,
-                       MaxPool2d<Kernel<3>, Stride<1>, Padding<1>>,
-                       Branch<Concat<Branch<>, Branch<>>>>,
-                Conv2d<4, Kernel<2>>>;
+    using Net = Network<
+        Input<3, 7, 6>,
+        Concat<Conv2d<5, Kernel<3>, Padding<1>>, Branch<Conv2d<16, Kernel<1>>, Relu>,
+               Branch<Resize<7, 6>, Conv2d<11, Kernel<1>>>>,
+        Concat<Branch<Relu>, Branch<Conv2d<32, Kernel<5>, Padding<2>>>, Branch<Dropout<>>,
+               MaxPool2d<Kernel<3>, Stride<1>, Padding<1>>, Branch<Concat<Branch<>, Branch<>>>>,
+        Conv2d<4, Kernel<2>>>;
     compare_on_gpu<Net>(Numbers::whole);
 }
 
 TEST_CASE("Branches of flat vectors, also where a map lies behind them") {
-    using Net = Network<Input<2, 3, 4>, Conv2d<19, Kernel<2>>,
-                        Concat<Branch<Conv2d<3, Kernel<3>, Padding<1>>, Flatten>,
-                               Branch<Flatten, Linear<10>>, Branch<Flatten>>,
-                        Residual<Linear<142>, Relu>, Concat<Branch<Linear<17>>, Branch<>>,
-                        Linear<3>>;
+    using Net =
+        Network<Input<2, 3, 4>, Conv2d<19, Kernel<2>>,
+                Concat<Branch<Conv2d<3, Kernel<3>, Padding<1>>, Flatten>,
+                       Branch<Flatten, Linear<10>>, Branch<Flatten>>,
+                Residual<Linear<142>, Relu>, Concat<Branch<Linear<17>>, Branch<>>, Linear<3>>;
     compare_on_gpu<Net>(Numbers::whole);
     using Views = Network<Input<2, 3, 4>, Conv2d<19, Kernel<2>>, Flatten, Residual<Linear<114>>,
                           Relu, Linear<3>>;
@@ -49,20 +48,20 @@ TEST_CASE("More branches read one output than a kernel takes at once") {
 }
 
 TEST_CASE("Average pools with padding, larger strides and floor semantics") {
-    using Net = Network<Input<3, 9, 10>, Conv2d<18, Kernel<1>>,
-                        AvgPool2d<Kernel<4, 2>, Stride<2, 1>, Padding<1, 0, 2, 1>>,
-                        Conv2d<7, Kernel<1>>, AvgPool2d<Kernel<1>, Stride<2>>,
-                        AvgPool2d<Kernel<2>>, Conv2d<4, Kernel<1>>>;
+    using Net =
+        Network<Input<3, 9, 10>, Conv2d<18, Kernel<1>>,
+                AvgPool2d<Kernel<4, 2>, Stride<2, 1>, Padding<1, 0, 2, 1>>, Conv2d<7, Kernel<1>>,
+                AvgPool2d<Kernel<1>, Stride<2>>, AvgPool2d<Kernel<2>>, Conv2d<4, Kernel<1>>>;
     compare_on_gpu<Net>(Numbers::whole);  // areas are powers of two: exact
 }
 
 TEST_CASE("Batch normalisation, with and without ReLU, in and around branches") {
-    using Net = Network<Input<3, 6, 5>, BatchNorm2d<>, Conv2d<18, Kernel<3>, Padding<1>>,
-                        BatchNorm2d<>, Relu,
-                        Residual<Conv2d<18, Kernel<3>, Padding<1>>,
-                                 BatchNorm2d<Momentum<std::ratio<1, 2>>>, Relu,
-                                 BatchNorm2d<Epsilon<std::ratio<1, 10>>>>,
-                        Relu, Conv2d<5, Kernel<2>>>;
+    using Net =
+        Network<Input<3, 6, 5>, BatchNorm2d<>, Conv2d<18, Kernel<3>, Padding<1>>, BatchNorm2d<>,
+                Relu,
+                Residual<Conv2d<18, Kernel<3>, Padding<1>>, BatchNorm2d<Momentum<std::ratio<1, 2>>>,
+                         Relu, BatchNorm2d<Epsilon<std::ratio<1, 10>>>>,
+                Relu, Conv2d<5, Kernel<2>>>;
     compare_on_gpu<Net>(Numbers::real);
 }
 

@@ -1,7 +1,6 @@
 // Stages where branches meet or part.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "typenet/backends/cuda/kernels/joins.cuh"

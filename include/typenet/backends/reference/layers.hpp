@@ -342,13 +342,13 @@ constexpr void batch_norm_backward(const LayerInfo& layer, int batch, const T* w
     const std::int64_t pixels = layer.input.pixels();
     const T count = static_cast<T>(batch * pixels);
     for (int c = 0; c < layer.input.channels; ++c) {
-        const auto [mean, variance] = detail::moments_of(layer, input, batch, c);
-        const T deviation = sqrt(variance + static_cast<T>(layer.epsilon));
+        const detail::Moments<T> moments = detail::moments_of(layer, input, batch, c);
+        const T deviation = sqrt(moments.variance + static_cast<T>(layer.epsilon));
         const auto for_each = [&](const auto& visit) {
             for (int sample = 0; sample < batch; ++sample)
                 for (std::int64_t i = 0; i < pixels; ++i) {
                     const std::int64_t place = sample * layer.input.size() + c * pixels + i;
-                    visit(place, (input[place] - mean) / deviation);
+                    visit(place, (input[place] - moments.mean) / deviation);
                 }
         };
         T sum = 0, product = 0;
