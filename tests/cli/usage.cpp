@@ -128,6 +128,7 @@ TEST_CASE("info writes the network in several formats, with roofline times where
     const std::string json = info({"--format", "json"});
     CHECK(json.starts_with("{\"name\":\"AlexNet\",\"input\":[3,227,227],\"batch\":4,"));
     CHECK(json.ends_with("}\n"));
+    check_refusal({"info", "weights.safetensors", "--batch", "4"}, 2, "excludes");
     check_refusal({"info", "--format", "svg"}, 2, "'svg' given; use table or markdown or dot");
     check_refusal({"info", "--peak", "100"}, 2, "--peak requires --bandwidth");
     check_refusal({"info", "--bandwidth", "100"}, 2, "--bandwidth requires --peak");

@@ -165,6 +165,28 @@ TEST_CASE("photos are classified, bad ones reported, and all of it written as JS
     CHECK(fs::file_size(onnx) < 58'322'314 * 4 + 4096);
 }
 
+TEST_CASE("eval takes weights of any known network that tells as many classes apart") {
+    const TemporaryFolder folder;
+    const std::string weights = (folder / "weights.safetensors").string();
+    std::vector<float> logits(10);
+    logits[3] = 2;
+    write_constant_weights(weights, models::known_networks[3], logits);
+    const std::vector<std::string> arguments{"eval",      "--weights",    weights, "--data",
+                                             "synthetic", "--limit-test", "20"};
+    const Finished finished = run(arguments);
+    CHECK(finished.err == "");
+    CHECK(finished.code == 0);
+    CHECK_THAT(finished.out, ContainsText(": torchvision's AlexNet of 10 classes\n") &&
+                                 ContainsText("Accuracy of frame     : 100.00 %\n") &&
+                                 ContainsText("Accuracy of disc      : 0.00 %\n") &&
+                                 ContainsText("on the 20 test images: 10.00 % (loss 2."));
+    write_constant_weights(weights, models::known_networks[4], std::vector<float>(1000));
+    const Finished refused = run(arguments);
+    CHECK(refused.code == 1);
+    CHECK_THAT(refused.err, ContainsText("weights.safetensors: holds the AlexNet of 2012 of 1000 "
+                                         "classes, but the data have 10; give data"));
+}
+
 TEST_CASE("info and convert know a file, or say what they do not know") {
     const TemporaryFolder folder;
     const std::string small = (tests / "io/goldens/state.pth").string();

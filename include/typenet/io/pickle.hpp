@@ -234,7 +234,8 @@ private:
         const std::string_view module = bytes_.text_until('\n');
         const std::string_view name = bytes_.text_until('\n');
         const std::string_view both(module.data(), module.size() + 1 + name.size());
-        const bool is_storage = both.starts_with(storage_module) && both.ends_with(storage_suffix);
+        const bool is_storage =
+            both.starts_with(storage_module) && both.ends_with(storage_suffix) && is_utf8(both);
         if (both == ordered_dictionary || both == rebuild_tensor || both == rebuild_parameter ||
             is_storage)
             return both;
