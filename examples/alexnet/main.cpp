@@ -220,6 +220,19 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->type_name("X")
         ->default_str("0");
     command
+        ->add_option("--crop", recipe.augmentation.crop_padding,
+                     "Shift training images by up to so many pixels, anew in every epoch")
+        ->check(whole_number(1, 31))
+        ->type_name("N");
+    command->add_flag("--flip", recipe.augmentation.flip,
+                      "Mirror every other training image, anew in every epoch");
+    command
+        ->add_option("--jitter", recipe.augmentation.jitter,
+                     "Change brightness, contrast and saturation of training images by up to this "
+                     "share, anew in every epoch")
+        ->check(number([](float x) { return x > 0 && x <= 1; }, "a number above 0, up to 1"))
+        ->type_name("X");
+    command
         ->add_option("--schedule", recipe.schedule,
                      "How the learning rate changes: it falls by --decay after every --decay-every "
                      "epochs (step); rises for --warm-up epochs, then falls to 0 at the end "

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <typenet/data/augment.hpp>
 #include <vector>
 
 namespace alexnet {
@@ -35,6 +36,7 @@ struct Recipe {
     std::string initialization;
     std::uint64_t seed = 0;
     float weight_decay = 0;
+    typenet::Augmentation augmentation{};
     std::string schedule = "constant";  ///< constant, step, cosine or plateau
     int decay_every = 5;                ///< of step: epochs
     double decay = 0.1;                 ///< of step and plateau: factor

@@ -46,6 +46,11 @@ std::map<std::string, std::string> deciding_options(const TrainOptions& options)
     };
     if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
     if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
+    if (const tn::Augmentation& changes = recipe.augmentation) {
+        if (changes.crop_padding > 0) entries["--crop"] = std::to_string(changes.crop_padding);
+        if (changes.flip) entries["--flip"] = "on";
+        if (changes.jitter > 0) entries["--jitter"] = fmt::format("{}", changes.jitter);
+    }
     if (recipe.schedule != "constant") {
         entries["--schedule"] = recipe.schedule;
         entries["--decay-every"] = std::to_string(recipe.decay_every);

@@ -32,7 +32,7 @@ inline typenet::Initialization initialization_of(const Recipe& recipe) {
 
 /// Trains one epoch. Throws Interrupted between two steps, and Error where the loss is not finite.
 template <class System, class Trainer, class Backend>
-EpochLoss train_epoch(Trainer& trainer, const typenet::DeviceImages<Backend>& images,
+EpochLoss train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Backend>>& images,
                       const typenet::Loader& loader, const TrainOptions& options,
                       const Session& session, const Schedule& schedule, ChanceWatch& watch,
                       Progress& progress) {
@@ -43,7 +43,10 @@ EpochLoss train_epoch(Trainer& trainer, const typenet::DeviceImages<Backend>& im
     for (const typenet::ImageBatch& batch : loader.epoch(static_cast<std::int64_t>(done))) {
         if (InterruptGuard::requested()) stop_run(options, session);
         trainer.set_learning_rate(schedule.learning_rate(trainer.steps()));
-        trainer.step(images, batch, System::normalization);
+        if (images)
+            trainer.step(*images, batch, System::normalization);
+        else
+            trainer.step(batch, System::normalization);
         const double mean_of_batch = trainer.loss();
         require_finite(mean_of_batch, "training", done + 1, options);
         loss.add(mean_of_batch, trainer.correct(), batch.size());
@@ -73,12 +76,17 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     const InterruptGuard guard;
     tn::Model<Net, Backend> model{seed, initialization_of(recipe),
                                   tn::Threads{options.machine.threads}};
-    const tn::Loader loader{
-        session.train, {.batch = recipe.batch, .shuffle = true, .seed = seed, .gather = false}};
+    const tn::Loader loader{session.train,
+                            {.batch = recipe.batch,
+                             .shuffle = true,
+                             .seed = seed,
+                             .gather = static_cast<bool>(recipe.augmentation),
+                             .augmentation = recipe.augmentation}};
     tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
     tn::Predictor predictor{model, tn::Batch{test_batch(session.test)}};
     const tn::Loader test_batches = test_loader(session.test, false);
-    const tn::DeviceImages train_images{model, session.train};
+    std::optional<tn::DeviceImages<Backend>> train_images;  // as they are, where they are
+    if (!recipe.augmentation) train_images.emplace(model, session.train);
     const tn::DeviceImages test_images{model, session.test};
     if (session.checkpoint) {
         tn::load_checkpoint(model, trainer, *session.checkpoint, session.checkpoint_path);
@@ -87,7 +95,7 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
 
     print_device(describe<Backend>(model.context(), options.machine));
     print_run(options, session, Net::parameter_count);
-    if (!train_images.is_on_device()) print_copies("training", session.train);
+    if (train_images && !train_images->is_on_device()) print_copies("training", session.train);
     if (!test_images.is_on_device()) print_copies("test", session.test);
 
     Progress progress{options.progress};

@@ -245,8 +245,10 @@ TEST_CASE("CIFAR-10's own files are trained on, with Adam, under the names of th
 TEST_CASE("a run stops early, and does not go on unless told to") {
     const TemporaryFolder folder;
     const std::string out = (folder / "out").string();
-    const Arguments still{"train", "--data", "synthetic", "--limit-train", "4",     "--limit-test",
-                          "10",    "--lr",   "1e-30",     "--schedule",    "cosine"};
+    const Arguments still{"train", "--data",       "synthetic", "--limit-train",
+                          "4",     "--limit-test", "10",        "--lr",
+                          "1e-30", "--schedule",   "cosine",    "--crop",
+                          "4",     "--flip",       "--jitter",  "0.2"};
     const auto with = [&](const Arguments& more) {
         Arguments arguments = still;
         arguments.insert(arguments.end(), more.begin(), more.end());
@@ -265,6 +267,10 @@ TEST_CASE("a run stops early, and does not go on unless told to") {
     const Finished other = with({"--epochs", "8", "--resume", out});
     CHECK(other.code == 1);
     CHECK_THAT(other.err, ContainsText("was written with --epochs 9, not --epochs 8"));
+    const Finished plain =
+        run({"train", "--data", "synthetic", "--limit-train", "4", "--limit-test", "10", "--lr",
+             "1e-30", "--epochs", "3", "--resume", out});
+    CHECK(plain.code == 1);
 }
 
 TEST_CASE("the Keras recipe trains a network of its own, which eval recognises") {

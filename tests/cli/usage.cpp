@@ -176,6 +176,8 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--init", "zero"}, "--init: 'zero' given; use pytorch or kaiming or glorot"},
         {{"--recipe", "caffe"}, "--recipe: 'caffe' given; use pytorch or keras"},
         {{"--recipe", "keras", "--momentum", "0.9"}, "--momentum: belongs to --optimizer sgd"},
+        {{"--crop", "32"}, "--crop: '32' given; use a whole number from 1 to 31"},
+        {{"--jitter", "0"}, "--jitter: '0' given; use a number above 0, up to 1"},
         {{"--schedule", "linear"}, "--schedule: 'linear' given; use constant or step or cosine"},
         {{"--warm-up", "1"}, "--warm-up: belongs to --schedule cosine"},
         {{"--schedule", "cosine", "--decay", "0.5"}, "--decay: belongs to --schedule step or plat"},

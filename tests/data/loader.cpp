@@ -8,6 +8,7 @@
 
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
+#include "typenet/data/synthetic.hpp"
 
 using namespace typenet;
 
@@ -175,6 +176,37 @@ TEST_CASE("Without gathering, batches have the same labels, and indices in place
         CHECK(std::equal(batch.indices.begin(), batch.indices.end(), batch.labels.begin(),
                          batch.labels.end()));
     }
+}
+
+TEST_CASE("Augmented batches are those images changed for that epoch, on any number of threads") {
+    const Dataset dataset = make_synthetic(Split::train, 30);
+    const Augmentation how{.crop_padding = 3, .flip = true, .jitter = 0.2f};
+    const auto size = static_cast<std::size_t>(dataset.image_shape.size());
+    const auto pixels_of = [&](int threads, std::int64_t epoch) {
+        const Loader loader{dataset,
+                            {.batch = 8, .seed = Seed{5}, .threads = threads, .augmentation = how}};
+        std::vector<std::uint8_t> pixels;
+        for (const ImageBatch& batch : loader.epoch(epoch)) {
+            CHECK(batch.indices.empty());
+            pixels.insert(pixels.end(), batch.pixels.begin(), batch.pixels.end());
+        }
+        return pixels;
+    };
+    const std::vector<std::uint8_t> pixels = pixels_of(1, 2);
+    CHECK(pixels == pixels_of(3, 2));
+    CHECK(pixels != pixels_of(1, 1));
+    const std::vector<std::uint32_t> order =
+        Loader{dataset, {.batch = 8, .seed = Seed{5}}}.order(2);
+    std::vector<std::uint8_t> expected(size);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        augment(how, Seed{5}, 2, order[i], dataset.image(order[i]), dataset.image_shape, expected);
+        CHECK(std::equal(expected.begin(), expected.end(),
+                         pixels.begin() + static_cast<std::ptrdiff_t>(i * size)));
+    }
+    CHECK_THROWS_WITH((Loader{dataset, {.gather = false, .augmentation = how}}),
+                      ContainsText("set gather"));
+    CHECK_THROWS_WITH((Loader{dataset, {.augmentation = {.crop_padding = 32}}}),
+                      ContainsText("crop_padding is 32"));
 }
 
 TEST_CASE("Batches cost no allocation") {

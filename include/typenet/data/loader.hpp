@@ -19,6 +19,7 @@
 #include "typenet/core/error.hpp"
 #include "typenet/core/random.hpp"
 #include "typenet/core/shape.hpp"
+#include "typenet/data/augment.hpp"
 #include "typenet/data/dataset.hpp"
 #include "typenet/data/shuffle.hpp"
 
@@ -30,8 +31,9 @@ struct ImageBatch {
     std::span<const std::uint8_t> pixels;  ///< images x channels x height x width
     std::span<const std::int32_t> labels;
     Shape image_shape;
-    std::int64_t index = 0;                    ///< number of this batch within its epoch
-    std::span<const std::uint32_t> indices{};  ///< the loader's: which images of the data set
+    std::int64_t index = 0;  ///< number of this batch within its epoch
+    /// The loader's: which images of the data set. Empty where pixels are augmented.
+    std::span<const std::uint32_t> indices{};
 
     std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
@@ -69,6 +71,8 @@ struct LoaderOptions {
     /// Whether a batch has its images' pixels. Otherwise it has labels and indices alone, for a
     /// DeviceImages; no thread is started and nothing is copied.
     bool gather = true;
+    /// Random changes of the pixels, drawn under `seed`. Needs `gather`.
+    Augmentation augmentation{};
 };
 
 /// Gives the batches of a data set, epoch by epoch:
@@ -95,6 +99,12 @@ public:
         require_positive(options.prefetch, "prefetch");
         require_positive(options.threads, "threads");
         dataset.validate();
+        if (options.augmentation) {
+            options.augmentation.require_fit(dataset.image_shape);
+            if (!options.gather)
+                throw Error(
+                    "Loader: augmentation changes pixels, which are not gathered; set gather");
+        }
         if (dataset.size() == 0) throw Error("Loader: the data set is empty; give it an image");
         if (dataset.size() > (std::numeric_limits<std::uint32_t>::max)())
             throw Error("Loader: the data set holds 2^32 images or more; split it");
@@ -139,13 +149,19 @@ private:
 
 namespace detail {
 
-/// Copies the chosen images side by side.
+/// Copies the chosen images side by side, as an epoch changes them.
 inline void gather_pixels(const Dataset& dataset, std::span<const std::uint32_t> images,
+                          const LoaderOptions& options, std::int64_t epoch,
                           std::span<std::uint8_t> pixels) {
-    auto place = pixels.begin();
-    for (const std::uint32_t index : images) {
-        const auto image = dataset.image(index);
-        place = std::copy(image.begin(), image.end(), place);
+    const auto size = static_cast<std::size_t>(dataset.image_shape.size());
+    for (std::size_t i = 0; i < images.size(); ++i) {
+        const auto image = dataset.image(images[i]);
+        const auto place = pixels.subspan(i * size, size);
+        if (options.augmentation)
+            augment(options.augmentation, options.seed, static_cast<std::uint64_t>(epoch),
+                    images[i], image, dataset.image_shape, place);
+        else
+            std::copy(image.begin(), image.end(), place.begin());
     }
 }
 /// The same of their labels.
@@ -208,7 +224,8 @@ private:
     Epoch(const Loader& loader, std::int64_t epoch, std::int64_t first_batch)
         : dataset_(*loader.dataset_),
           batch_((std::min)(loader.options_.batch, dataset_.size())),
-          gathers_(loader.options_.gather),
+          options_(loader.options_),
+          epoch_(epoch),
           order_(loader.order(epoch)),
           claimed_(first_batch),
           used_(first_batch),
@@ -217,14 +234,15 @@ private:
             throw Error("Loader: the first batch is " + std::to_string(first_batch) +
                         "; give 0 to " + std::to_string(last_));
         const std::int64_t left = last_ - first_batch;
-        const std::int64_t ahead = gathers_ ? loader.options_.prefetch : 0;
+        const std::int64_t ahead = options_.gather ? loader.options_.prefetch : 0;
         slots_.resize(static_cast<std::size_t>((std::min)(left, ahead + 1)));
         for (Slot& slot : slots_) {
-            if (gathers_)
+            if (options_.gather)
                 slot.pixels.resize(static_cast<std::size_t>(batch_ * dataset_.image_shape.size()));
             slot.labels.resize(static_cast<std::size_t>(batch_));
         }
-        const auto threads = gathers_ ? (std::min)(left, std::int64_t{loader.options_.threads}) : 0;
+        const auto threads =
+            options_.gather ? (std::min)(left, std::int64_t{loader.options_.threads}) : 0;
         try {
             for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
         } catch (...) {
@@ -257,7 +275,7 @@ private:
                 const std::int64_t batch = claimed_++;
                 Slot& slot = slot_of(batch);
                 lock.unlock();
-                detail::gather_pixels(dataset_, indices_of(batch), slot.pixels);
+                detail::gather_pixels(dataset_, indices_of(batch), options_, epoch_, slot.pixels);
                 detail::gather_labels(dataset_, indices_of(batch), slot.labels);
                 lock.lock();
                 slot.ready = true;
@@ -277,16 +295,17 @@ private:
         Slot& slot = slot_of(used_);
         const std::span indices = indices_of(used_);
         const auto image_bytes = static_cast<std::size_t>(dataset_.image_shape.size());
-        if (gathers_) {
+        if (options_.gather) {
             std::unique_lock lock(mutex_);
             batch_ready_.wait(lock, [&] { return slot.ready || failure_; });
             if (!slot.ready) std::rethrow_exception(failure_);
         } else {
             detail::gather_labels(dataset_, indices, slot.labels);
         }
-        current_ = {std::span(slot.pixels).first(gathers_ ? indices.size() * image_bytes : 0),
-                    std::span(slot.labels).first(indices.size()), dataset_.image_shape, used_,
-                    indices};
+        current_ = {
+            std::span(slot.pixels).first(options_.gather ? indices.size() * image_bytes : 0),
+            std::span(slot.labels).first(indices.size()), dataset_.image_shape, used_,
+            options_.augmentation ? std::span<const std::uint32_t>{} : indices};
     }
 
     void advance() {
@@ -310,7 +329,8 @@ private:
 
     const Dataset& dataset_;
     const std::int64_t batch_;
-    const bool gathers_;
+    const LoaderOptions options_;
+    const std::int64_t epoch_;
     const std::vector<std::uint32_t> order_;
     std::vector<Slot> slots_;
     ImageBatch current_;
