@@ -68,7 +68,13 @@ void resume(Session& session, const TrainOptions& options) {
     const std::string path = session.checkpoint_path.string();
     session.checkpoint = tn::SafetensorsFile::open(path);
     const auto& metadata = session.checkpoint->metadata();
-    for (const auto& [option, value] : deciding_options(options)) {
+    const std::map<std::string, std::string> given = deciding_options(options);
+    for (const auto& [option, value] : metadata)
+        if (option.starts_with("--") && !given.contains(option))
+            throw tn::FileError(
+                path, fmt::format("was written with {} {}, which is not given", option, value),
+                "give the options of that run, or start anew without --resume");
+    for (const auto& [option, value] : given) {
         const auto found = metadata.find(option);
         if (found == metadata.end())
             throw tn::FileError(path, "is not a checkpoint of this program: it lacks " + option,

@@ -271,6 +271,7 @@ TEST_CASE("a run stops early, and does not go on unless told to") {
         run({"train", "--data", "synthetic", "--limit-train", "4", "--limit-test", "10", "--lr",
              "1e-30", "--epochs", "3", "--resume", out});
     CHECK(plain.code == 1);
+    CHECK_THAT(plain.err, ContainsText("was written with --crop 4, which is not given"));
 }
 
 TEST_CASE("the Keras recipe trains a network of its own, which eval recognises") {
