@@ -69,11 +69,6 @@ void resume(Session& session, const TrainOptions& options) {
     session.checkpoint = tn::SafetensorsFile::open(path);
     const auto& metadata = session.checkpoint->metadata();
     const std::map<std::string, std::string> given = deciding_options(options);
-    for (const auto& [option, value] : metadata)
-        if (option.starts_with("--") && !given.contains(option))
-            throw tn::FileError(
-                path, fmt::format("was written with {} {}, which is not given", option, value),
-                "give the options of that run, or start anew without --resume");
     for (const auto& [option, value] : given) {
         const auto found = metadata.find(option);
         if (found == metadata.end())
@@ -85,6 +80,11 @@ void resume(Session& session, const TrainOptions& options) {
                 fmt::format("was written with {0} {1}, not {0} {2}", option, found->second, value),
                 "give the options of that run, or start anew without --resume");
     }
+    for (const auto& [option, value] : metadata)
+        if (option.starts_with("--") && !given.contains(option))
+            throw tn::FileError(
+                path, fmt::format("was written with {} {}, which is not given", option, value),
+                "give the options of that run, or start anew without --resume");
     const auto epochs = metadata.find(epochs_key);
     try {
         session.epochs = epochs_from_json(epochs == metadata.end() ? "" : epochs->second);
