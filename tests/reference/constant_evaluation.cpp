@@ -67,7 +67,7 @@ constexpr bool linear_has_its_gradient() {
     const double weight = 3, bias = 1, input = 5, grad_output = 2;
     double output = 0, grad_input = 0, grad_weight = 0, grad_bias = 0;
     tn::reference::forward(layer, &weight, &bias, &input, &output);
-    tn::reference::backward(layer, &weight, &input, &output, &grad_output, &grad_input,
+    tn::reference::backward(layer, &weight, &bias, &input, &output, &grad_output, &grad_input,
                             &grad_weight, &grad_bias);
     return output == 16 && grad_input == 6 && grad_weight == 10 && grad_bias == 2;
 }

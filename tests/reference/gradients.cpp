@@ -1,132 +1,86 @@
 // Gradients against central differences, in double: every kind of layer, then whole networks.
-#include <cmath>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <vector>
 
 #include "networks.hpp"
 #include "support/catch.hpp"
+#include "typenet/backends/reference/check_gradients.hpp"
 
 namespace {
 
 using namespace typenet_test;
 
-constexpr double step = 1e-6;
-constexpr double absolute_tolerance = 1e-5;
-constexpr double relative_tolerance = 1e-3;
-constexpr int batch = 2;
+void check(const tn::GradientCheck& result) {
+    INFO(result.fault);
+    CHECK(result);
+}
 
-/// A scalar function of everything that a network reads: cross entropy, or a random weighting of
-/// the outputs.
-template <class Net>
-class Check {
-public:
-    explicit Check(std::uint64_t seed)
-        : random_(tn::Seed{seed}, tn::Purpose::synthetic), training_{{tn::Seed{seed}, 3}} {
-        randomize(executor_, random_);
-        inputs_ = random_values<double>(batch * Net::input_shape.size(), random_);
-        weighting_ = random_values<double>(batch * Net::output_shape.size(), random_);
-        for (int sample = 0; sample < batch; ++sample)
-            labels_.push_back(static_cast<std::int32_t>(
-                random_.below(static_cast<std::uint32_t>(Net::output_shape.size()))));
+/// y = x * x, with a wrong backward pass for what `wrong` says.
+enum class Wrong { nothing, factor, set, bias };
+template <Wrong wrong>
+struct Square {
+    static constexpr tn::Inference infer(const tn::Shape& input) {
+        tn::LayerInfo info;
+        info.input = info.output = input;
+        info.bias_count = 1;
+        return {info};
     }
-
-    void run(bool through_cross_entropy) {
-        through_cross_entropy_ = through_cross_entropy;
-        differentiate();
-        const auto gradients = executor_.gradients();
-        const std::vector<double> input_gradients(executor_.input_gradients().begin(),
-                                                  executor_.input_gradients().end());
-
-        compare("input", inputs_, input_gradients);
-        for (std::size_t i = 0; i < Net::layer_count; ++i) {
-            INFO("layer " << i << " " << Net::layers[i].type);
-            compare("weight", executor_.parameters[i].weight, gradients[i].weight);
-            compare("bias", executor_.parameters[i].bias, gradients[i].bias);
-        }
-
-        // Again, bit for bit.
-        differentiate();
-        CHECK(std::equal(input_gradients.begin(), input_gradients.end(),
-                         executor_.input_gradients().begin()));
-        for (std::size_t i = 0; i < Net::layer_count; ++i) {
-            CHECK(executor_.gradients()[i].weight == gradients[i].weight);
-            CHECK(executor_.gradients()[i].bias == gradients[i].bias);
+    template <class T>
+    static constexpr void forward(const tn::ForwardPass<T>& pass) {
+        for (std::int64_t i = 0; i < pass.layer.input.size(); ++i)
+            pass.output[i] = pass.input[i] * pass.input[i] + *pass.bias;
+    }
+    template <class T>
+    static constexpr void backward(const tn::BackwardPass<T>& pass) {
+        for (std::int64_t i = 0; i < pass.layer.input.size(); ++i) {
+            const T gradient = pass.output_gradient[i];
+            pass.input_gradient[i] += (wrong == Wrong::factor ? 1 : 2) * pass.input[i] * gradient;
+            if (wrong == Wrong::set)
+                *pass.bias_gradient = gradient;
+            else if (wrong != Wrong::bias)
+                *pass.bias_gradient += gradient;
         }
     }
-
-private:
-    void differentiate() {
-        executor_.forward(inputs_, batch, training_);
-        if (through_cross_entropy_)
-            executor_.backward_cross_entropy(labels_);
-        else
-            executor_.backward(weighting_);
-    }
-
-    double value() {
-        const std::span<const double> outputs = executor_.forward(inputs_, batch, training_);
-        if (through_cross_entropy_)
-            return tn::reference::cross_entropy(executor_.logits(),
-                                                std::span<const std::int32_t>(labels_))
-                .value;
-        double sum = 0;
-        for (std::size_t i = 0; i < outputs.size(); ++i) sum += weighting_[i] * outputs[i];
-        return sum;
-    }
-
-    void compare(const char* what, std::vector<double>& variables,
-                 const std::vector<double>& gradients) {
-        REQUIRE(gradients.size() == variables.size());
-        for (std::size_t i = 0; i < variables.size(); ++i) {
-            const double original = variables[i];
-            variables[i] = original + step;
-            const double above = value();
-            variables[i] = original - step;
-            const double below = value();
-            variables[i] = original;
-            const double expected = (above - below) / (2 * step);
-            INFO(what << " " << i << ": got " << gradients[i] << ", wanted " << expected);
-            REQUIRE(std::abs(gradients[i] - expected) <=
-                    absolute_tolerance + relative_tolerance * std::abs(expected));
-        }
-    }
-
-    tn::RandomStream random_;
-    std::optional<tn::reference::TrainingStep> training_;
-    tn::reference::Executor<Net, double> executor_;
-    std::vector<double> inputs_;
-    std::vector<double> weighting_;
-    std::vector<std::int32_t> labels_;
-    bool through_cross_entropy_ = false;
 };
 
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("a layer has the gradients of its output", "", Layers) {
-    for (std::uint64_t seed = 1; seed <= 3; ++seed) Check<TestType>(seed).run(false);
+    for (std::uint64_t seed = 1; seed <= 3; ++seed)
+        check(tn::check_network_gradients<TestType>(tn::Seed{seed}));
 }
 
 TEMPLATE_LIST_TEST_CASE("a network has the gradients of its outputs", "", Networks) {
-    Check<TestType>(4).run(false);
+    check(tn::check_network_gradients<TestType>(tn::Seed{4}));
 }
 
 TEMPLATE_LIST_TEST_CASE("a network has the gradients of cross entropy", "", Networks) {
-    Check<TestType>(5).run(true);
+    check(tn::check_network_gradients<TestType>(tn::Seed{5}, tn::CheckedFunction::cross_entropy));
+}
+
+TEST_CASE("a wrong backward pass is found and named") {
+    check(tn::check_gradients<Square<Wrong::nothing>>());
+    check(tn::check_gradients<Square<Wrong::nothing>, tn::Input<7>>(tn::Seed{1}));
+    CHECK_THAT(tn::check_gradients<Square<Wrong::factor>>().fault,
+               ContainsText("input 0: backward gives "));
+    CHECK_THAT(tn::check_gradients<Square<Wrong::set>>().fault,
+               ContainsText("layer 0 (Custom), bias 0: backward gives ") &&
+                   ContainsText(", the slope is "));
+    CHECK_FALSE(tn::check_gradients<Square<Wrong::bias>>());
 }
 
 TEST_CASE("gradients are added to what is there, and an input's may be left out") {
     const tn::LayerInfo layer = Conv3x3::layers[0];
     tn::RandomStream random(tn::Seed{6}, tn::Purpose::synthetic);
     const auto weight = random_values<double>(layer.weight_count, random);
+    const auto bias = random_values<double>(layer.bias_count, random);
     const auto input = random_values<double>(layer.input.size(), random);
     const auto output = random_values<double>(layer.output.size(), random);
     const auto grad_output = random_values<double>(layer.output.size(), random);
     const auto run = [&](double start, bool with_input) {
         std::vector<double> grad_input(input.size(), start), grad_weight(weight.size(), start);
         std::vector<double> grad_bias(static_cast<std::size_t>(layer.bias_count), start);
-        tn::reference::backward(layer, weight.data(), input.data(), output.data(),
+        tn::reference::backward(layer, weight.data(), bias.data(), input.data(), output.data(),
                                 grad_output.data(), with_input ? grad_input.data() : nullptr,
                                 grad_weight.data(), grad_bias.data());
         grad_weight.insert(grad_weight.end(), grad_bias.begin(), grad_bias.end());

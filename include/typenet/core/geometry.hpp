@@ -27,6 +27,7 @@ enum class Op : std::uint8_t {
     avg_pool,
     add,     ///< of one input or two (+ ReLU); of one it is a copy without a halo
     concat,  ///< of inputs by channels
+    custom,  ///< a layer from outside the library
     fork,    ///< in training behind an output with several readers: sums their gradients
 };
 
@@ -58,12 +59,15 @@ struct Geometry {
     bool input_gradient = false;  ///< something before it learns, so the gradient is passed on
     Halo input_halo;              ///< as it lies in memory, for the reader that needs most
     Halo output_halo;
+    std::int64_t custom_weights = 0;  ///< parameters of a custom layer
+    std::int64_t custom_biases = 0;
     friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
 };
 
 /// Whether a stage holds parameters.
 constexpr bool has_parameters(const Geometry& g) {
-    return g.op == Op::convolution || g.op == Op::linear || g.op == Op::batch_norm;
+    return g.op == Op::convolution || g.op == Op::linear || g.op == Op::batch_norm ||
+           g.custom_weights + g.custom_biases > 0;
 }
 /// Whether its backward pass computes anything.
 constexpr bool has_backward(const Geometry& g) {
@@ -71,13 +75,15 @@ constexpr bool has_backward(const Geometry& g) {
 }
 /// Whether its backward pass reads the input of the forward pass.
 constexpr bool backward_reads_input(const Geometry& g) {
-    return has_parameters(g) || (g.input_gradient && g.op == Op::local_response_norm);
+    return has_parameters(g) ||
+           (g.input_gradient && (g.op == Op::local_response_norm || g.op == Op::custom));
 }
 /// Whether its backward pass reads the output of the forward pass. After a max pool the codes tell
 /// what a ReLU cut off.
 constexpr bool backward_reads_output(const Geometry& g) {
     if (g.op == Op::convolution) return g.relu && !g.pool;
     if (g.op == Op::linear || g.op == Op::batch_norm) return g.relu;
+    if (g.op == Op::custom) return has_backward(g);
     return g.input_gradient && (g.op == Op::relu || g.op == Op::softmax || g.relu);
 }
 

@@ -28,6 +28,7 @@ enum class LayerKind : std::uint8_t {
     avg_pool2d,
     add,
     concat,
+    custom,  ///< from outside the library: see CustomLayer
 };
 
 /// A sliding window: kernel, stride and zero padding in pixels. A kernel of 0 means "no window".
@@ -93,6 +94,8 @@ struct Sources {
     constexpr const int* end() const { return indices + count; }
 };
 
+struct CustomArithmetic;
+
 /// One layer of a network as data: what it is, what it reads, and all shapes and numbers about it.
 struct LayerInfo {
     LayerKind kind = LayerKind::flatten;
@@ -117,6 +120,8 @@ struct LayerInfo {
     std::int64_t fan_in = 0;  ///< inputs of one output value, fan_out: outputs of one input value
     std::int64_t fan_out = 0;
     std::int64_t macs = 0;  ///< multiply-accumulates of one sample's forward pass
+    const CustomArithmetic* custom = nullptr;  ///< of a layer from outside the library
+    float initial_weight = 0;                  ///< custom, without fan_in: where weights start
 
     constexpr std::int64_t parameter_count() const { return weight_count + bias_count; }
 };
@@ -158,6 +163,60 @@ concept Layer = requires {
     { L::spec } -> std::convertible_to<const LayerSpec&>;
 };
 
+/// One sample on its way through a layer from outside the library. Values are canonical (channel,
+/// row, column); weights and biases are as many as the layer's description says.
+template <class T>
+struct ForwardPass {
+    const LayerInfo& layer;
+    const T* input;
+    const T* weight;
+    const T* bias;
+    T* output;  ///< to be set
+};
+
+/// The way back: of a scalar function of the output, the gradient by the output is given and those
+/// by all that the layer reads are wanted.
+template <class T>
+struct BackwardPass {
+    const LayerInfo& layer;
+    const T* input;
+    const T* output;
+    const T* weight;
+    const T* bias;
+    const T* output_gradient;
+    T* input_gradient;  ///< these three are to be added to
+    T* weight_gradient;
+    T* bias_gradient;
+};
+
+/// A layer from outside the library: a shape rule, and forward and backward as plain loops, which
+/// are best written as templates on the type of the values. The reference computes with doubles,
+/// the CPU with floats; check_gradients compares the two functions.
+template <class L>
+concept CustomLayer = !Layer<L> && requires(const Shape& input, const ForwardPass<float>& forward,
+                                            const BackwardPass<float>& backward,
+                                            const ForwardPass<double>& exact_forward,
+                                            const BackwardPass<double>& exact_backward) {
+    { L::infer(input) } -> std::same_as<Inference>;
+    L::forward(forward);
+    L::backward(backward);
+    L::forward(exact_forward);
+    L::backward(exact_backward);
+};
+
+/// The functions of a custom layer, for those who do not know its type.
+struct CustomArithmetic {
+    void (*forward_float)(const ForwardPass<float>&);
+    void (*backward_float)(const BackwardPass<float>&);
+    void (*forward_double)(const ForwardPass<double>&);
+    void (*backward_double)(const BackwardPass<double>&);
+
+    constexpr void forward(const ForwardPass<float>& pass) const { forward_float(pass); }
+    constexpr void forward(const ForwardPass<double>& pass) const { forward_double(pass); }
+    constexpr void backward(const BackwardPass<float>& pass) const { backward_float(pass); }
+    constexpr void backward(const BackwardPass<double>& pass) const { backward_double(pass); }
+};
+
 namespace detail {
 
 /// std::max without <algorithm>, which takes compilers longer than a network's type does.
@@ -171,11 +230,28 @@ constexpr Inference refuse_non_layer(const Shape&) {
 }
 inline constexpr LayerSpec non_layer{&refuse_non_layer};
 
+template <class L>
+inline constexpr CustomArithmetic arithmetic_of{&L::forward, &L::backward, &L::forward,
+                                                &L::backward};
+
+template <class L>
+constexpr Inference infer_custom(const Shape& input) {
+    Inference result = L::infer(input);
+    result.info.kind = LayerKind::custom;
+    result.info.custom = &arithmetic_of<L>;
+    if (result.info.type.empty()) result.info.type = "Custom";
+    return result;
+}
+template <class L>
+inline constexpr LayerSpec custom_spec{&infer_custom<L>};
+
 /// The layer's spec; for anything else one that refuses every input.
 template <class L>
 constexpr const LayerSpec* spec_of() {
     if constexpr (Layer<L>)
         return &L::spec;
+    else if constexpr (CustomLayer<L>)
+        return &custom_spec<L>;
     else
         return &non_layer;
 }

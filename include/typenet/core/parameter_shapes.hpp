@@ -19,10 +19,17 @@ struct TensorShape {
 
 /// The parameters in the order of the layers, weight then bias, in PyTorch's layouts:
 /// [out, in / groups, kernel height, width], [out, in] and [out]; those of a batch normalisation
-/// are [channels] both.
+/// are [channels] both, those of a custom layer are as long as it says.
 inline std::vector<TensorShape> parameter_shapes(std::span<const LayerInfo> layers) {
     std::vector<TensorShape> shapes;
     for (const LayerInfo& layer : layers) {
+        if (layer.kind == LayerKind::custom) {
+            if (layer.weight_count > 0)
+                shapes.push_back({name_of(layer) + ".weight", {layer.weight_count}});
+            if (layer.bias_count > 0)
+                shapes.push_back({name_of(layer) + ".bias", {layer.bias_count}});
+            continue;
+        }
         if (layer.weight_count == 0) continue;
         std::vector<std::int64_t> shape{layer.output.channels};
         if (layer.kind != LayerKind::batch_norm2d)

@@ -77,6 +77,8 @@ constexpr Op op_of(LayerKind kind) {
             return Op::add;
         case LayerKind::concat:
             return Op::concat;
+        case LayerKind::custom:
+            return Op::custom;
         case LayerKind::relu:
         case LayerKind::flatten:
         case LayerKind::expect:
@@ -230,6 +232,10 @@ consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers,
         if (layer.sources.count > 1) g.output = g.middle = joined(layer, read_by);
         g.window = layer.window;
         g.groups = layer.groups;
+        if (layer.kind == LayerKind::custom) {
+            g.custom_weights = layer.weight_count;
+            g.custom_biases = layer.bias_count;
+        }
         if (layer.kind == LayerKind::dropout) {
             stage.dropout_layer = stage.layer;
             stage.rate = layer.rate;

@@ -21,7 +21,7 @@ enum class Initialization : std::uint8_t {
 /// Draws the weights (or, with `bias`, the biases) of one layer, one by one in canonical order.
 /// Which numbers come out depends on the seed, the layer's index and `bias` alone. A batch
 /// normalisation starts as the identity: its weights (and variances) are 1, its biases (and means)
-/// 0.
+/// 0. A custom layer without fan_in starts from its initial_weight and biases of 0.
 class InitialValues {
 public:
     InitialValues(const LayerInfo& layer, bool bias, Initialization how, Seed seed)
@@ -34,6 +34,10 @@ public:
         if (how == Initialization::kaiming_normal) scale_ = std::sqrt(2 / fan_in);
         if (how == Initialization::glorot_uniform) scale_ = std::sqrt(6 / (fan_in + fan_out));
         if (bias && how != Initialization::pytorch) scale_ = 0;
+        if (layer.kind == LayerKind::custom && layer.fan_in == 0) {
+            scale_ = 0;
+            constant_ = bias ? 0.0f : layer.initial_weight;
+        }
         if (layer.kind == LayerKind::batch_norm2d) {
             scale_ = 0;
             constant_ = bias ? 0.0f : 1.0f;

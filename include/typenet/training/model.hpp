@@ -91,6 +91,11 @@ std::vector<ParameterInfo> tensors_of() {
                 add(kind, {outputs});
             continue;
         }
+        if (layer.kind == LayerKind::custom) {
+            if (layer.weight_count > 0) add(TensorKind::weight, {layer.weight_count});
+            if (layer.bias_count > 0) add(TensorKind::bias, {layer.bias_count});
+            continue;
+        }
         std::vector<std::int64_t> shape{outputs, layer.input.channels / layer.groups};
         if (layer.kind == LayerKind::conv2d)
             shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});

@@ -192,7 +192,7 @@ private:
             Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->rule);
         else
             Backend::template backward<g>(this->model_->context(), io, &keep);
-        if constexpr (weight_count > 0)
+        if constexpr (weight_count + bias_count > 0)
             apply(fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
                   gradients);
     }

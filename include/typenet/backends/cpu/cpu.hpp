@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "typenet/backends/cpu/arena.hpp"
+#include "typenet/backends/cpu/custom.hpp"
 #include "typenet/backends/cpu/isa.hpp"
 #include "typenet/backends/cpu/kernels.hpp"
 #include "typenet/backends/cpu/layout.hpp"
@@ -48,7 +49,10 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     template <Geometry g>
     static void forward(Context& context, StageIo& io) {
         io.pool = &context.pool;
-        cpu::stage_forward<g>(context.isa, io);
+        if constexpr (g.op == Op::custom)
+            cpu::custom_forward(io, g);
+        else
+            cpu::stage_forward<g>(context.isa, io);
     }
     /// `rule` is the optimizer's, which a linear stage applies to its weights at once, or
     /// KeepGradient's: then the weights' gradients are left in memory. Other stages always leave
@@ -56,7 +60,10 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     template <Geometry g, class Rule>
     static void backward(Context& context, StageIo& io, const Rule* rule) {
         io.pool = &context.pool;
-        cpu::stage_backward<g>(context.isa, io, *rule);
+        if constexpr (g.op == Op::custom)
+            cpu::custom_backward(io, g);
+        else
+            cpu::stage_backward<g>(context.isa, io, *rule);
     }
     /// Applies a rule to `count` parameters (a multiple of 16) whose gradients lie in memory.
     template <class Rule>

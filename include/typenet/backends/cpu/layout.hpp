@@ -124,9 +124,10 @@ constexpr std::int64_t packed_weight_count(const Geometry& g) {
     if (g.op == Op::convolution) return convolution_layout(g).weight_count;
     if (g.op == Op::linear) return linear_rows(g) * linear_columns(g);
     if (g.op == Op::batch_norm) return blocks_of(g.output.channels) * block;
-    return 0;
+    return blocks_of(g.custom_weights) * block;
 }
 constexpr std::int64_t packed_bias_count(const Geometry& g) {
+    if (g.op == Op::custom) return blocks_of(g.custom_biases) * block;
     return has_parameters(g) ? blocks_of(g.middle.channels) * block : 0;
 }
 

@@ -59,6 +59,9 @@ struct MemoryFacts<Cpu<float>> {
         if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
         if (g.op == Op::linear && phase == Phase::training)
             return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
+        if (g.op == Op::custom)  // canonical values and, in training, their gradients
+            return aligned((phase == Phase::training ? 2 : 1) * (g.input.size() + g.output.size()) *
+                           4);
         return 0;
     }
     static constexpr std::int64_t workspace_bytes(const Geometry& g, Phase phase,

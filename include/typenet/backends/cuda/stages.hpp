@@ -79,6 +79,9 @@ struct StageRun {
     T* input_gradient = static_cast<T*>(io.input_gradient);
     const T* weights = has_parameters(g) ? context.copy_of<T>(io.weights) : nullptr;
 
+    static_assert(g.op != Op::custom,
+                  "a layer from outside the library runs on the processor only: use Cpu<float>");
+
     void forward() const {
         const std::int64_t rows = io.batch * out.pixels();
         if constexpr (g.op == Op::convolution) {

@@ -342,6 +342,7 @@ constexpr void batch_norm_backward(const LayerInfo& layer, int batch, const T* w
     const std::int64_t pixels = layer.input.pixels();
     const T count = static_cast<T>(batch * pixels);
     for (int c = 0; c < layer.input.channels; ++c) {
+        // Not as a structured binding, which clang 14 lets no lambda capture.
         const detail::Moments<T> moments = detail::moments_of(layer, input, batch, c);
         const T deviation = sqrt(moments.variance + static_cast<T>(layer.epsilon));
         const auto for_each = [&](const auto& visit) {
@@ -412,6 +413,8 @@ constexpr void forward(const LayerInfo& layer, const T* weight, const T* bias, c
             return detail::softmax_forward(layer, input, output);
         case LayerKind::local_response_norm:
             return detail::local_response_norm_forward(layer, input, output);
+        case LayerKind::custom:
+            return layer.custom->forward({layer, input, weight, bias, output});
         case LayerKind::batch_norm2d:
         case LayerKind::add:
         case LayerKind::concat:
@@ -422,18 +425,22 @@ constexpr void forward(const LayerInfo& layer, const T* weight, const T* bias, c
 }
 
 /// Propagates the gradient of one sample through a layer. `input`, `output`, `mask` and `sample`
-/// are those of the forward pass. Gradients are added to `grad_input` (unless null) and, where the
-/// layer has parameters, to `grad_weight` and `grad_bias`.
+/// are those of the forward pass. Gradients are added to `grad_input` (unless null, which a custom
+/// layer does not allow) and, where the layer has parameters, to `grad_weight` and `grad_bias`.
 template <class T>
-constexpr void backward(const LayerInfo& layer, const T* weight, const T* input, const T* output,
-                        const T* grad_output, T* grad_input, T* grad_weight, T* grad_bias,
-                        const DropoutMask* mask = nullptr, std::uint32_t sample = 0) {
+constexpr void backward(const LayerInfo& layer, const T* weight, const T* bias, const T* input,
+                        const T* output, const T* grad_output, T* grad_input, T* grad_weight,
+                        T* grad_bias, const DropoutMask* mask = nullptr, std::uint32_t sample = 0) {
     if (layer.kind == LayerKind::conv2d)
         return detail::conv2d_backward(layer, weight, input, grad_output, grad_input, grad_weight,
                                        grad_bias);
     if (layer.kind == LayerKind::linear)
         return detail::linear_backward(layer, weight, input, grad_output, grad_input, grad_weight,
                                        grad_bias);
+    if (layer.kind == LayerKind::custom) {
+        return layer.custom->backward(
+            {layer, input, output, weight, bias, grad_output, grad_input, grad_weight, grad_bias});
+    }
     if (grad_input == nullptr) return;
 
     const std::int64_t count = layer.output.size();
@@ -443,6 +450,7 @@ constexpr void backward(const LayerInfo& layer, const T* weight, const T* input,
     switch (layer.kind) {
         case LayerKind::conv2d:
         case LayerKind::linear:
+        case LayerKind::custom:
             return;  // above
         case LayerKind::relu:
             for (std::int64_t i = 0; i < count; ++i)

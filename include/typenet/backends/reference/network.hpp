@@ -280,7 +280,7 @@ private:
                         });
                 else
                     reference::backward(
-                        layer, parameters[i].weight.data(),
+                        layer, parameters[i].weight.data(), parameters[i].bias.data(),
                         of_sample(input_of(layer), sample, layer.input),
                         of_sample(std::as_const(activations_[i]), sample, layer.output), gradient,
                         of_sample(gradient_of(layer, 0), sample, layer.input),

@@ -1,0 +1,100 @@
+// Stages that are layers from outside the library: their functions see canonical values, so a
+// sample is copied out of the layout of the kernels and its results back in.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "typenet/backends/cpu/layout.hpp"
+#include "typenet/backends/cpu/stage_io.hpp"
+#include "typenet/core/geometry.hpp"
+#include "typenet/core/layer.hpp"
+
+namespace typenet::cpu {
+
+/// Calls f(canonical index, index in the layout) for each value of a sample.
+template <class F>
+void for_each_value(const Shape& shape, const MapLayout& layout, const F& f) {
+    std::int64_t canonical = 0;
+    for (int c = 0; c < shape.channels; ++c)
+        for (int y = 0; y < (shape.is_flat() ? 1 : shape.height); ++y)
+            for (int x = 0; x < (shape.is_flat() ? 1 : shape.width); ++x)
+                f(canonical++, index_in(layout, c, y, x));
+}
+/// One sample out of its layout.
+inline void copy_out(const Shape& shape, const MapLayout& layout, const float* sample,
+                     float* canonical) {
+    for_each_value(shape, layout, [&](auto from, auto to) { canonical[from] = sample[to]; });
+}
+/// One sample into its layout, with zeros in the halo and in missing channels.
+inline void copy_in(const Shape& shape, const MapLayout& layout, const float* canonical,
+                    float* sample) {
+    std::fill_n(sample, layout.sample, 0.0f);
+    for_each_value(shape, layout, [&](auto from, auto to) { sample[to] = canonical[from]; });
+}
+
+/// A pass over samples; each worker has canonical copies in its scratch.
+struct CustomStage {
+    const StageIo& io;
+    const Geometry& g;
+
+    void forward(std::int64_t n, int worker) const {
+        float* input = io.scratch + worker * io.scratch_stride;
+        float* output = input + g.input.size();
+        const MapLayout in = input_layout(g), out = output_layout(g);
+        copy_out(g.input, in, io.input + n * in.sample, input);
+        io.layer->custom->forward(
+            ForwardPass<float>{*io.layer, input, io.weights, io.biases, output});
+        copy_in(g.output, out, output, io.output + n * out.sample);
+    }
+    void backward(std::int64_t n, int worker) const {
+        float* input = io.scratch + worker * io.scratch_stride;
+        float* output = input + g.input.size();
+        float* input_gradient = output + g.output.size();
+        float* output_gradient = input_gradient + g.input.size();
+        const MapLayout in = input_layout(g), out = output_layout(g);
+        const MapLayout gradient_in = layout_of(g.input, {}, false);
+        const MapLayout gradient_out = gradient_layout(g);
+        copy_out(g.input, in, io.input + n * in.sample, input);
+        copy_out(g.output, out, io.output + n * out.sample, output);
+        copy_out(g.output, gradient_out, io.output_gradient + n * gradient_out.sample,
+                 output_gradient);
+        std::fill_n(input_gradient, g.input.size(), 0.0f);
+        io.layer->custom->backward(BackwardPass<float>{*io.layer, input, output, io.weights,
+                                                       io.biases, output_gradient, input_gradient,
+                                                       io.weight_gradient, io.bias_gradient});
+        if (io.input_gradient != nullptr)
+            copy_in(g.input, gradient_in, input_gradient,
+                    io.input_gradient + n * gradient_in.sample);
+    }
+};
+
+inline void custom_forward(const StageIo& io, const Geometry& g) {
+    const CustomStage stage{io, g};
+    io.pool->parallel_for(
+        io.batch,
+        [](const void* s, std::int64_t n, int worker) {
+            static_cast<const CustomStage*>(s)->forward(n, worker);
+        },
+        &stage);
+}
+
+/// Gradients of parameters are sums over the batch: there samples come one after the other, so that
+/// the order of the sum does not depend on the threads.
+inline void custom_backward(const StageIo& io, const Geometry& g) {
+    const CustomStage stage{io, g};
+    if (has_parameters(g)) {
+        std::fill_n(io.weight_gradient, packed_weight_count(g), 0.0f);
+        std::fill_n(io.bias_gradient, packed_bias_count(g), 0.0f);
+        for (std::int64_t n = 0; n < io.batch; ++n) stage.backward(n, 0);
+        return;
+    }
+    io.pool->parallel_for(
+        io.batch,
+        [](const void* s, std::int64_t n, int worker) {
+            static_cast<const CustomStage*>(s)->backward(n, worker);
+        },
+        &stage);
+}
+
+}  // namespace typenet::cpu
