@@ -26,8 +26,12 @@ using Net =
     Network<Input<3, 9, 7>, Resize<17, 20>,
             Named<"first", Conv2d<8, Kernel<3, 5>, Stride<2, 1>, Padding<1, 2, 0, 1>>>, Relu,
             LocalResponseNorm<5, std::ratio<1, 10>>, MaxPool2d<Kernel<3>, Stride<2>, Padding<1>>,
-            Named<"second", Conv2d<6, Kernel<1>, Groups<2>>>, AdaptiveAvgPool2d<2, 5>, Flatten,
-            Expect<60>, Dropout<>, Linear<7>, Relu, Named<"last", Linear<4>>, Softmax>;
+            Named<"second", Conv2d<6, Kernel<1>, Groups<2>>>, Named<"norm", BatchNorm2d<>>,
+            Residual<Conv2d<6, Kernel<3>, Padding<1>>, BatchNorm2d<>>,
+            Concat<Branch<Conv2d<2, Kernel<1>>>, Branch<>,
+                   Branch<AvgPool2d<Kernel<3>, Stride<1>, Padding<1>>>>,
+            Conv2d<6, Kernel<1>>, AdaptiveAvgPool2d<2, 5>, Flatten, Expect<60>, Dropout<>,
+            Linear<7>, Relu, Named<"last", Linear<4>>, Softmax>;
 
 std::string refusal(const fs::path& path, std::span<const LayerInfo> layers,
                     const std::vector<float>& values) {
@@ -44,7 +48,11 @@ std::string refusal(const fs::path& path, std::span<const LayerInfo> layers,
 
 TEST_CASE("a network of every layer computes the same as ONNX", "[.extended]") {
     const TemporaryFolder folder;
-    const Model<Net> model{Seed{1}, Initialization::kaiming_normal, Threads{1}};
+    Model<Net> model{Seed{1}, Initialization::kaiming_normal, Threads{1}};
+    const std::vector<float> means{0.5f, -0.5f, 0.25f, 1, -1, 0},
+        variances{2, 0.5f, 1, 3, 0.25f, 1};
+    model.set("norm.running_mean", means);
+    model.set("norm.running_var", variances);
     std::vector<float> values;
     write_onnx(folder / "model.onnx", Net::layers, {{"classes", "a,b,c,d"}},
                [&](const std::string& name) {

@@ -170,6 +170,24 @@ TEST_CASE("weights of other precisions become floats") {
     CHECK(other.get("cn1.weight") == model.get("cn1.weight"));
 }
 
+TEST_CASE("PyTorch's counters of batches are passed over, and nothing else") {
+    const TemporaryFolder folder;
+    const fs::path path = folder / "weights.safetensors";
+    using Normed = Network<Input<2, 3, 3>, Named<"norm", BatchNorm2d<>>>;
+    Model<Normed> model{Seed{1}, Initialization::pytorch, Threads{1}};
+    save(model, path);
+    Editable file{path};
+    const std::vector<std::int64_t> batches{7};
+    file.tensors.push_back(
+        {"norm.num_batches_tracked", Dtype::I64, {}, std::as_bytes(std::span(batches))});
+    file.write(path);
+    load(model, path);
+    file.tensors.back().name = "other.num_batches_tracked";
+    file.write(path);
+    CHECK_THROWS_WITH(load(model, path),
+                      ContainsText("tensor \"other.num_batches_tracked\" is unexpected"));
+}
+
 TEST_CASE("a file of PyTorch is loaded like any other") {
     // Made by tests/io/make_goldens.py: a convolution, a batch normalisation, a linear layer.
     using Linears = Network<Input<4>, Named<"fc", Linear<2>>>;

@@ -17,9 +17,10 @@ struct TensorShape {
     std::vector<std::int64_t> shape;
 };
 
-/// The parameters in the order of the layers, weight then bias, in PyTorch's layouts:
-/// [out, in / groups, kernel height, width], [out, in] and [out]; those of a batch normalisation
-/// are [channels] both, those of a custom layer are as long as it says.
+/// The tensors in the order of the layers, weight then bias, in PyTorch's layouts:
+/// [out, in / groups, kernel height, width], [out, in] and [out]; a batch normalisation has its
+/// running mean and variance as well, all [channels]; those of a custom layer are as long as it
+/// says.
 inline std::vector<TensorShape> parameter_shapes(std::span<const LayerInfo> layers) {
     std::vector<TensorShape> shapes;
     for (const LayerInfo& layer : layers) {
@@ -38,6 +39,9 @@ inline std::vector<TensorShape> parameter_shapes(std::span<const LayerInfo> laye
             shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});
         shapes.push_back({name_of(layer) + ".weight", shape});
         shapes.push_back({name_of(layer) + ".bias", {layer.output.channels}});
+        if (layer.kind != LayerKind::batch_norm2d) continue;
+        shapes.push_back({name_of(layer) + ".running_mean", {layer.output.channels}});
+        shapes.push_back({name_of(layer) + ".running_var", {layer.output.channels}});
     }
     return shapes;
 }

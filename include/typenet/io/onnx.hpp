@@ -1,4 +1,4 @@
-// Writing ONNX: a chain of layers with its weights, for other programs to run. The file is a
+// Writing ONNX: the layers of a network with its weights, for other programs to run. The file is a
 // protocol buffer, written by hand. Sources: onnx/onnx.proto and docs/Operators.md of ONNX 1.12.
 #pragma once
 
@@ -146,6 +146,12 @@ private:
         const auto plain = [&](std::string_view type) {
             return OnnxNode(type, std::vector{input}, output);
         };
+        const auto joined = [&](std::string_view type) {
+            std::vector<std::string> inputs;
+            for (const int source : layer.sources)
+                inputs.push_back(values_[static_cast<std::size_t>(source + 1)]);
+            return OnnxNode(type, inputs, output);
+        };
         const auto weighted = [&](std::string_view type) {
             return OnnxNode(
                 type, std::vector{input, name_of(layer) + ".weight", name_of(layer) + ".bias"},
@@ -169,6 +175,20 @@ private:
                 return put(windowed(plain("MaxPool")));
             case LayerKind::adaptive_avg_pool2d:
                 return put(average(layer, plain("AveragePool")));
+            case LayerKind::avg_pool2d:
+                return put(windowed(plain("AveragePool")).number("count_include_pad", 1));
+            case LayerKind::batch_norm2d:
+                return put(
+                    OnnxNode("BatchNormalization",
+                             std::vector{input, name_of(layer) + ".weight",
+                                         name_of(layer) + ".bias", name_of(layer) + ".running_mean",
+                                         name_of(layer) + ".running_var"},
+                             output)
+                        .real("epsilon", static_cast<float>(layer.epsilon)));
+            case LayerKind::add:
+                return put(joined("Sum"));
+            case LayerKind::concat:
+                return put(joined("Concat").number("axis", 1));
             case LayerKind::flatten:
                 return put(plain("Flatten").number("axis", 1));
             case LayerKind::softmax:
@@ -181,12 +201,13 @@ private:
                                .real("bias", layer.norm_k));
             case LayerKind::resize:
                 return put(resize(layer, input, output));
+            case LayerKind::custom:
+                fail(layer, "comes from outside the library, and ONNX does not know it");
             case LayerKind::dropout:  // nothing where nothing is learnt
             case LayerKind::expect:
                 return input;
-            default:
-                fail(layer, "has no counterpart in the file that is written here");
         }
+        fail(layer, "is not of a kind that is written here");
     }
 
     /// Windows of one size and stride, which an adaptive pool has where its output divides its

@@ -66,8 +66,9 @@ void write_states(const std::filesystem::path& path, std::span<const NamedState>
     });
 }
 
-/// Throws FileError unless `file` holds exactly these tensors, as finite floats of their shapes.
-/// `whole` says what the file should be: "the weights of this network".
+/// Throws FileError unless `file` holds exactly these tensors, as finite floats of their shapes,
+/// and beside them at most PyTorch's counters of batches. `whole` says what the file should be:
+/// "the weights of this network".
 inline void require_states(const TensorFile& file, const std::filesystem::path& path,
                            std::span<const NamedState> states, const std::string& whole) {
     const auto fail = [&](const std::string& tensor, const std::string& problem,
@@ -98,9 +99,17 @@ inline void require_states(const TensorFile& file, const std::filesystem::path& 
                  "the training that wrote it diverged: take an earlier file, or train again with "
                  "a lower learning rate");
     }
-    for (const TensorView& tensor : file.tensors())
-        if (std::ranges::find(states, tensor.name, &NamedState::name) == states.end())
-            fail(tensor.name, "is unexpected", other_file);
+    const auto is_known = [&](const std::string& name) {
+        return std::ranges::find(states, name, &NamedState::name) != states.end();
+    };
+    // PyTorch counts a batch normalisation's batches, which changes nothing that is computed here.
+    constexpr std::string_view counter = ".num_batches_tracked";
+    for (const TensorView& tensor : file.tensors()) {
+        const bool is_counter =
+            tensor.name.ends_with(counter) &&
+            is_known(tensor.name.substr(0, tensor.name.size() - counter.size()) + ".running_mean");
+        if (!is_known(tensor.name) && !is_counter) fail(tensor.name, "is unexpected", other_file);
+    }
 }
 
 }  // namespace detail
