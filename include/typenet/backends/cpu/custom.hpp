@@ -14,7 +14,7 @@ namespace typenet::cpu {
 
 /// Calls f(canonical index, index in the layout) for each value of a sample.
 template <class F>
-void for_each_value(const Shape& shape, const MapLayout& layout, const F& f) {
+void for_each_place(const Shape& shape, const MapLayout& layout, const F& f) {
     std::int64_t canonical = 0;
     for (int c = 0; c < shape.channels; ++c)
         for (int y = 0; y < (shape.is_flat() ? 1 : shape.height); ++y)
@@ -24,13 +24,13 @@ void for_each_value(const Shape& shape, const MapLayout& layout, const F& f) {
 /// One sample out of its layout.
 inline void copy_out(const Shape& shape, const MapLayout& layout, const float* sample,
                      float* canonical) {
-    for_each_value(shape, layout, [&](auto from, auto to) { canonical[from] = sample[to]; });
+    for_each_place(shape, layout, [&](auto from, auto to) { canonical[from] = sample[to]; });
 }
 /// One sample into its layout, with zeros in the halo and in missing channels.
 inline void copy_in(const Shape& shape, const MapLayout& layout, const float* canonical,
                     float* sample) {
     std::fill_n(sample, layout.sample, 0.0f);
-    for_each_value(shape, layout, [&](auto from, auto to) { sample[to] = canonical[from]; });
+    for_each_place(shape, layout, [&](auto from, auto to) { sample[to] = canonical[from]; });
 }
 
 /// A pass over samples; each worker has canonical copies in its scratch.
