@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 #include "typenet/core/shape.hpp"
@@ -223,6 +224,13 @@ namespace detail {
 template <class T>
 constexpr T larger(T a, T b) {
     return a < b ? b : a;
+}
+
+/// The sum of a pack. Not a fold expression, of which clang takes 256 terms at most.
+constexpr std::size_t sum_of(std::initializer_list<std::size_t> values) {
+    std::size_t sum = 0;
+    for (const std::size_t value : values) sum += value;
+    return sum;
 }
 
 constexpr Inference refuse_non_layer(const Shape&) {

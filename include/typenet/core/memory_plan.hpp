@@ -124,13 +124,75 @@ constexpr std::int64_t place_in_order(Plan& plan,
     return height;
 }
 
+/// Free pieces of an arena without end, by offset. First fit.
+template <std::size_t capacity>
+class FreeList {
+public:
+    /// Takes the lowest place for so many bytes; returns its offset.
+    constexpr std::int64_t take(std::int64_t bytes) {
+        std::size_t i = 0;
+        while (pieces_[i].end - pieces_[i].begin < bytes) ++i;
+        const std::int64_t offset = pieces_[i].begin;
+        pieces_[i].begin += bytes;
+        if (pieces_[i].begin == pieces_[i].end) {
+            for (--count_; i < count_; ++i) pieces_[i] = pieces_[i + 1];
+        }
+        return offset;
+    }
+    /// Gives a taken place back.
+    constexpr void give(std::int64_t begin, std::int64_t end) {
+        std::size_t i = 0;
+        while (pieces_[i].end < begin) ++i;
+        if (pieces_[i].end == begin) {
+            pieces_[i].end = end;
+            if (pieces_[i + 1].begin != end) return;
+            pieces_[i].end = pieces_[i + 1].end;
+            for (--count_, ++i; i < count_; ++i) pieces_[i] = pieces_[i + 1];
+        } else if (pieces_[i].begin == end) {
+            pieces_[i].begin = begin;
+        } else {
+            for (std::size_t j = count_++; j > i; --j) pieces_[j] = pieces_[j - 1];
+            pieces_[i] = {begin, end};
+        }
+    }
+
+private:
+    struct Piece {
+        std::int64_t begin = 0;
+        std::int64_t end = 0;
+    };
+    std::array<Piece, capacity + 2> pieces_{Piece{0, std::int64_t{1} << 62}};
+    std::size_t count_ = 1;  ///< the last piece has no end
+};
+
+/// Places buffers in order of their birth, which a sweep through time does in linear time where the
+/// free pieces are few. Returns the height of the arena.
+template <class Plan>
+constexpr std::int64_t place_by_birth(Plan& plan) {
+    using Buffer = const PlannedBuffer&;
+    const auto births = order_of(plan, [](Buffer a, Buffer b) { return a.first < b.first; });
+    const auto deaths = order_of(plan, [](Buffer a, Buffer b) { return a.last < b.last; });
+    FreeList<Plan::capacity> free;
+    std::int64_t height = 0;
+    std::size_t died = 0;
+    for (std::size_t i = 0; i < plan.count; ++i) {
+        PlannedBuffer& buffer = plan.buffers[births[i]];
+        for (; plan.buffers[deaths[died]].last < buffer.first; ++died) {
+            Buffer dead = plan.buffers[deaths[died]];
+            free.give(dead.offset, dead.offset + dead.bytes);
+        }
+        buffer.offset = free.take(buffer.bytes);
+        height = larger(height, buffer.offset + buffer.bytes);
+    }
+    return height;
+}
+
 /// Places in order of birth and, for networks of moderate depth, also largest first; keeps the
 /// lower arena.
 template <class Plan>
 constexpr void place(Plan& plan) {
     using Buffer = const PlannedBuffer&;
-    plan.bytes =
-        place_in_order(plan, order_of(plan, [](Buffer a, Buffer b) { return a.first < b.first; }));
+    plan.bytes = place_by_birth(plan);
     if (plan.count > 128) return;
     Plan other = plan;
     other.bytes = place_in_order(

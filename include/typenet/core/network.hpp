@@ -31,6 +31,8 @@ concept HasShape = requires {
 template <std::size_t count>
 struct Inferred {
     std::array<LayerInfo, count> layers{};
+    std::array<std::size_t, count> named{};  ///< indices of the layers that have a name
+    std::size_t named_count = 0;
     Reason fault = Reason::none;
     std::size_t at = 0;     ///< index of the faulty layer
     bool at_input = false;  ///< the fault lies before the first layer
@@ -50,17 +52,23 @@ constexpr bool is_called(const LayerInfo& layer, std::string_view name) {
     return false;
 }
 
+/// Whether an earlier layer goes by the name of layer `index`. Looks at named layers only and,
+/// where the name is a number, at the layer of that number: deep networks stay within compilers'
+/// limits.
 template <std::size_t count>
-constexpr bool name_is_taken(const std::array<LayerInfo, count>& layers, std::size_t index) {
-    const LayerInfo& layer = layers[index];
-    for (std::size_t i = 0; i < index; ++i) {
-        const bool both_unnamed = layer.name.empty() && layers[i].name.empty();
-        if (both_unnamed) continue;
-        if (layer.name.empty() ? is_called(layer, layers[i].name)
-                               : is_called(layers[i], layer.name))
-            return true;
+constexpr bool name_is_taken(const Inferred<count>& result, std::size_t index) {
+    const LayerInfo& layer = result.layers[index];
+    for (std::size_t i = 0; i < result.named_count; ++i) {
+        const std::string_view other = result.layers[result.named[i]].name;
+        if (layer.name.empty() ? is_called(layer, other) : layer.name == other) return true;
     }
-    return false;
+    if (layer.name.empty()) return false;
+    std::size_t number = 0;
+    for (const char digit : layer.name) {
+        if (digit < '0' || digit > '9' || number >= index) return false;
+        number = 10 * number + static_cast<std::size_t>(digit - '0');
+    }
+    return number < index && is_called(result.layers[number], layer.name);
 }
 
 /// What flows from layer to layer: its shape, and the index of the layer that made it.
@@ -106,9 +114,10 @@ constexpr bool infer_layer(Inferred<count>& result, std::size_t& index, const La
     layer = step.info;
     layer.index = static_cast<int>(index);
     layer.sources = sources;
-    if (name_is_taken(result.layers, index))
+    if (name_is_taken(result, index))
         return fault(layer.name.empty() ? Reason::index_is_a_name : Reason::duplicate_name, index,
                      layer.input, {});
+    if (!layer.name.empty()) result.named[result.named_count++] = index;
     flow = {layer.index, layer.output};
     ++index;
     return true;
@@ -117,7 +126,7 @@ constexpr bool infer_layer(Inferred<count>& result, std::size_t& index, const La
 /// Walks the layers from the input on; the single place where shapes are inferred.
 template <class In, class... Layers>
 consteval auto infer_network() {
-    Inferred<(std::size_t{0} + ... + spec_of<Layers>()->entries)> result;
+    Inferred<sum_of({spec_of<Layers>()->entries...})> result;
     Flow flow;
     if constexpr (HasShape<In>) flow.shape = In::shape;
     const Shape& shape = flow.shape;

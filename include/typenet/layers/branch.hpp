@@ -19,7 +19,7 @@ namespace detail {
 template <class... Layers>
 struct InBranch {
     using parts = Parts<Layers...>;
-    static constexpr std::size_t entries = (std::size_t{0} + ... + entries_of<Layers>());
+    static constexpr std::size_t entries = sum_of({entries_of<Layers>()...});
     static constexpr Chain chain{specs_of<Layers...>.data(), sizeof...(Layers)};
 };
 

@@ -31,9 +31,8 @@ struct ResidualParts;
 template <std::size_t... indices, class... Layers>
 struct ResidualParts<std::index_sequence<indices...>, Layers...> {
     using type = Parts<typename as_shortcut<indices + 1 == sizeof...(Layers), Layers>::type...>;
-    static constexpr std::size_t entries =
-        (std::size_t{0} + ... +
-         entries_of<typename as_shortcut<indices + 1 == sizeof...(Layers), Layers>::type>());
+    static constexpr std::size_t entries = sum_of(
+        {entries_of<typename as_shortcut<indices + 1 == sizeof...(Layers), Layers>::type>()...});
     /// The body and the way around it.
     static constexpr std::array<Chain, 2> branches = [] {
         constexpr bool ends_in_shortcut =
