@@ -31,8 +31,8 @@ Values forward(const LayerInfo& layer, const Values& input) {
 Values backward(const LayerInfo& layer, const Values& input, const Values& grad_output) {
     const Values output = forward(layer, input);
     Values grad_input(input.size());
-    tn::reference::backward<double>(layer, nullptr, input.data(), output.data(), grad_output.data(),
-                                    grad_input.data(), nullptr, nullptr);
+    tn::reference::backward<double>(layer, nullptr, nullptr, input.data(), output.data(),
+                                    grad_output.data(), grad_input.data(), nullptr, nullptr);
     return grad_input;
 }
 
@@ -157,8 +157,8 @@ TEST_CASE("dropout drops what the mask says, scales the rest, and rests in infer
     Values input(40, 5), output(40), grad_input(40, 1);
     tn::reference::forward<double>(dropout, nullptr, nullptr, input.data(), output.data(), &mask,
                                    6);
-    tn::reference::backward<double>(dropout, nullptr, input.data(), output.data(), input.data(),
-                                    grad_input.data(), nullptr, nullptr, &mask, 6);
+    tn::reference::backward<double>(dropout, nullptr, nullptr, input.data(), output.data(),
+                                    input.data(), grad_input.data(), nullptr, nullptr, &mask, 6);
     int kept = 0;
     for (std::uint32_t i = 0; i < 40; ++i) {
         CHECK(output[i] == (mask.keeps(6, i) ? 20 : 0));

@@ -373,7 +373,7 @@ struct ParameterPlan {
     std::array<std::int64_t, layers> weights{};
     std::array<std::int64_t, layers> biases{};
     std::int64_t count = 0;  ///< floats of all stages together
-    std::int64_t most = 0;   ///< most gradients that a fused step keeps for one stage
+    std::int64_t kept = 0;   ///< gradients that a step keeps where nobody asks for them
     /// Behind them all: running means, then as many running variances, of batch normalisations.
     std::array<std::int64_t, layers> statistics{};
     std::int64_t statistic_count = 0;
@@ -388,11 +388,12 @@ constexpr ParameterPlan<layers> plan_parameters(const StageTable<layers>& table)
         plan.count += Backend::weight_count(g);
         plan.biases[s] = plan.count;
         plan.count += Backend::bias_count(g);
-        const std::int64_t kept = Backend::updates_in_backward(g)
-                                      ? Backend::bias_count(g)
-                                      : Backend::weight_count(g) + Backend::bias_count(g);
-        plan.most = larger(plan.most, kept);
+        const std::int64_t own = Backend::updates_in_backward(g)
+                                     ? Backend::bias_count(g)
+                                     : Backend::weight_count(g) + Backend::bias_count(g);
+        plan.kept = larger(plan.kept, own);
     }
+    if (Backend::updates_at_once) plan.kept = plan.count;
     for (std::size_t s = 0; s < table.count; ++s)
         if (table.stages[s].geometry.op == Op::batch_norm) {
             plan.statistics[s] = plan.count + plan.statistic_count;
@@ -414,9 +415,10 @@ inline constexpr bool has_policy = (std::is_same_v<Policy, Policies> || ...);
 
 }  // namespace detail
 
-/// A trainer's policy: leave all gradients in memory, to be read after a step. Without it each
-/// stage's parameters are updated as soon as its gradient is known, and most gradients never reach
-/// memory; the resulting weights are the same.
+/// A trainer's policy: leave all gradients in memory, to be read after a step. Without it the CPU
+/// updates each stage's parameters as soon as its gradient is known, and most gradients never reach
+/// memory; the resulting weights are the same. (A GPU keeps them in any case, for one kernel that
+/// updates all.)
 struct KeepGradients {};
 
 /// A training step under an optimizer and a trainer's policies.
@@ -476,7 +478,7 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
     plan.parameters = (parameters.count + parameters.statistic_count) * Facts::parameter_bytes;
     plan.optimizer_state = parameters.count * 4 * Mode::state_count;
     if (Mode::phase == Phase::training)
-        plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.most);
+        plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.kept);
     plan.activations = buffer_plan<Net, Backend, Mode>.bytes * batch;
     for (std::size_t s = 0; s < table.count; ++s)
         plan.workspace = detail::larger(

@@ -45,7 +45,7 @@ public:
           optimizer_(optimizer),
           seed_(seed),
           step_values_(values_of_step(std::make_index_sequence<count>{})),
-          gradients_(4 * (Mode::keeps_gradients ? parameters.count : parameters.most)) {
+          gradients_(4 * (Mode::keeps_gradients ? parameters.count : parameters.kept)) {
         for (auto& state : state_) state = typename Backend::Arena(parameters.count * 4);
     }
 
@@ -167,6 +167,8 @@ private:
                                   using S = typename decltype(stage)::type;
                                   if constexpr (has_backward(S::geometry)) backward_stage<S>(batch);
                               });
+        if constexpr (Backend::updates_at_once && parameters.count > 0)
+            apply(0, parameters.count, gradients_.floats());
     }
 
     template <class S>
@@ -182,7 +184,8 @@ private:
         io.output_gradient = this->output_gradient(S::index);
         io.input_gradient = this->input_gradient(S::index, 0);
         // Gradients that are kept lie as the parameters do; otherwise each stage's start at 0.
-        float* gradients = gradients_.floats() + (Mode::keeps_gradients ? weights : 0);
+        constexpr bool kept = Mode::keeps_gradients || Backend::updates_at_once;
+        float* gradients = gradients_.floats() + (kept ? weights : 0);
         io.weight_gradient = fused ? nullptr : gradients;
         io.bias_gradient = fused ? gradients : gradients + (biases - weights);
         for (std::size_t slot = 0; slot < state_.size(); ++slot)
@@ -192,7 +195,7 @@ private:
             Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->rule);
         else
             Backend::template backward<g>(this->model_->context(), io, &keep);
-        if constexpr (weight_count + bias_count > 0)
+        if constexpr (!Backend::updates_at_once && weight_count + bias_count > 0)
             apply(fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
                   gradients);
     }

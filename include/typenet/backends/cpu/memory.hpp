@@ -36,6 +36,9 @@ struct MemoryFacts<Cpu<float>> {
     static constexpr std::int64_t parameter_bytes = 4;
     /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
     static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
+    /// Whether the optimizer waits for all gradients and then changes all parameters in one pass,
+    /// rather than each stage's as soon as its gradient is known.
+    static constexpr bool updates_at_once = false;
     /// Whether the backward pass of a stage changes the gradient that it reads.
     static constexpr bool writes_to_output_gradient(const Geometry& g) {
         return g.op == Op::linear;

@@ -61,6 +61,8 @@ struct Cuda {
         return cuda::packed_bias_count(g);
     }
     static constexpr bool updates_in_backward(const Geometry&) { return false; }
+    /// One kernel over the whole arena of parameters ends a step.
+    static constexpr bool updates_at_once = true;
     /// Whether the backward pass of a stage changes the gradient that it reads.
     static constexpr bool writes_to_output_gradient(const Geometry& g) {
         return g.op == Op::linear || (g.op == Op::convolution && g.relu && !g.pool);
