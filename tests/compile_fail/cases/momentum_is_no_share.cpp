@@ -1,4 +1,4 @@
-// expect: shape_error<at_layer<0, BatchNorm2d<Momentum<std::ratio<3, 2
+// expect: shape_error<at_layer<0, BatchNorm2d<Momentum<std::ratio<3
 // expect: , got<3, 8, 8>, wanted<>,
 // expect: momentum_must_be_more_than_0_and_at_most_1>
 
