@@ -17,7 +17,7 @@
 #endif
 #include "typenet/core/error.hpp"
 #include "typenet/core/memory_plan.hpp"
-#include "typenet/core/names.hpp"
+#include "typenet/core/parameter_shapes.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/core/threads.hpp"
 #include "typenet/data/loader.hpp"
@@ -37,24 +37,6 @@ struct Batch {
     std::int64_t size = 1;
 };
 
-/// What a tensor of a network is to its layer. The optimizer changes weights and biases; running
-/// statistics follow the batches of training by themselves.
-enum class TensorKind : std::uint8_t { weight, bias, running_mean, running_var };
-
-constexpr std::string_view to_string(TensorKind kind) {
-    switch (kind) {
-        case TensorKind::weight:
-            return "weight";
-        case TensorKind::bias:
-            return "bias";
-        case TensorKind::running_mean:
-            return "running_mean";
-        case TensorKind::running_var:
-            break;
-    }
-    return "running_var";
-}
-
 /// One tensor of a network under its public name, in canonical layout.
 struct ParameterInfo {
     std::string name;                 ///< "cn1.weight"
@@ -73,36 +55,18 @@ struct ParameterInfo {
 /// behind them, in the same order, the running statistics.
 template <class Net>
 std::vector<ParameterInfo> tensors_of() {
-    std::vector<ParameterInfo> tensors, statistics;
+    std::vector<ParameterInfo> tensors;
     constexpr auto& table = stages_of<Net, Phase::inference>;
-    for (std::size_t s = 0; s < table.count; ++s) {
-        if (!has_parameters(table.stages[s].geometry)) continue;
-        const LayerInfo& layer = Net::layers[static_cast<std::size_t>(table.stages[s].layer)];
-        const auto add = [&](TensorKind kind, std::vector<std::int64_t> shape) {
-            const bool learnt = kind == TensorKind::weight || kind == TensorKind::bias;
-            (learnt ? tensors : statistics)
-                .push_back({name_of(layer) + "." + std::string{to_string(kind)}, std::move(shape),
-                            s, kind});
-        };
-        const std::int64_t outputs = layer.output.channels;
-        if (layer.kind == LayerKind::batch_norm2d) {
-            for (const TensorKind kind : {TensorKind::weight, TensorKind::bias,
-                                          TensorKind::running_mean, TensorKind::running_var})
-                add(kind, {outputs});
-            continue;
-        }
-        if (layer.kind == LayerKind::custom) {
-            if (layer.weight_count > 0) add(TensorKind::weight, {layer.weight_count});
-            if (layer.bias_count > 0) add(TensorKind::bias, {layer.bias_count});
-            continue;
-        }
-        std::vector<std::int64_t> shape{outputs, layer.input.channels / layer.groups};
-        if (layer.kind == LayerKind::conv2d)
-            shape.insert(shape.end(), {layer.window.kernel_height, layer.window.kernel_width});
-        add(TensorKind::weight, shape);
-        add(TensorKind::bias, {outputs});
+    for (TensorShape& tensor : parameter_shapes(Net::layers)) {
+        std::size_t stage = 0;
+        while (table.stages[stage].layer != tensor.layer ||
+               !has_parameters(table.stages[stage].geometry))
+            ++stage;
+        tensors.push_back({std::move(tensor.name), std::move(tensor.shape), stage, tensor.kind});
     }
-    tensors.insert(tensors.end(), statistics.begin(), statistics.end());
+    std::ranges::stable_partition(tensors, [](const ParameterInfo& tensor) {
+        return tensor.kind == TensorKind::weight || tensor.kind == TensorKind::bias;
+    });
     return tensors;
 }
 
