@@ -1,5 +1,5 @@
-// <typenet/core.hpp> is enough for types, shapes, stages and plans, and takes in none of the standard
-// headers that take compilers longer than all of that.
+// <typenet/core.hpp> is enough for types, shapes, stages and plans, and takes in none of the
+// standard headers that take compilers longer than all of that.
 #include <typenet/core.hpp>
 #include <typenet/models/alexnet.hpp>
 
