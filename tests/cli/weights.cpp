@@ -41,8 +41,8 @@ void write_constant_weights(const fs::path& path, const models::KnownNetwork& kn
                             const std::vector<float>& logits,
                             const std::map<std::string, std::string>& metadata = {}) {
     std::vector<TensorView> tensors;
-    for (const auto& [name, shape] : parameter_shapes(known.layers))
-        tensors.push_back({name, Dtype::F32, shape, {}});
+    for (const TensorShape& tensor : parameter_shapes(known.layers))
+        tensors.push_back({tensor.name, Dtype::F32, tensor.shape, {}});
     const std::string last = tensors.back().name;
     std::vector<float> zeros;
     write_safetensors(path, tensors, metadata, [&](const TensorView& tensor) {

@@ -15,7 +15,7 @@ using models::KnownNetwork;
 /// A file that has names and shapes, which is all that matters here.
 struct Shapes : TensorFile {
     explicit Shapes(const std::vector<TensorShape>& tensors) : TensorFile("test", nullptr) {
-        for (const auto& [name, shape] : tensors) add({name, Dtype::F32, shape, {}});
+        for (const TensorShape& tensor : tensors) add({tensor.name, Dtype::F32, tensor.shape, {}});
     }
 };
 

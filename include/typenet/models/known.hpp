@@ -76,17 +76,17 @@ inline const KnownNetwork& recognize(const TensorFile& file, const std::filesyst
         const std::vector<TensorShape> wanted = parameter_shapes(known.layers);
         std::size_t found = 0;
         std::string first;
-        for (const auto& [name, shape] : wanted) {
-            const TensorView* tensor = file.find(name);
-            if (tensor != nullptr && tensor->shape == shape)
+        for (const TensorShape& expected : wanted) {
+            const TensorView* tensor = file.find(expected.name);
+            if (tensor != nullptr && tensor->shape == expected.shape)
                 ++found;
             else if (first.empty())
-                first = "tensor " + typenet::detail::excerpt(name) +
+                first = "tensor " + typenet::detail::excerpt(expected.name) +
                         (tensor == nullptr
                              ? std::string(" is missing")
                              : " has the shape " + typenet::detail::shape_text(tensor->shape) +
                                    " where " + known.title() + " has " +
-                                   typenet::detail::shape_text(shape));
+                                   typenet::detail::shape_text(expected.shape));
         }
         if (found == wanted.size() && file.tensors().size() == found) return known;
         if (found <= most) continue;

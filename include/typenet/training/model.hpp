@@ -64,7 +64,7 @@ std::vector<ParameterInfo> tensors_of() {
             ++stage;
         tensors.push_back({std::move(tensor.name), std::move(tensor.shape), stage, tensor.kind});
     }
-    std::ranges::stable_partition(tensors, [](const ParameterInfo& tensor) {
+    std::stable_partition(tensors.begin(), tensors.end(), [](const ParameterInfo& tensor) {
         return tensor.kind == TensorKind::weight || tensor.kind == TensorKind::bias;
     });
     return tensors;
