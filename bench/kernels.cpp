@@ -137,7 +137,7 @@ public:
         if constexpr (g.input_gradient) io_.input_gradient = input_gradient_.floats();
         // A linear stage updates its weights at once, the others leave their gradients.
         if constexpr (!Backend::updates_in_backward(g)) io_.weight_gradient = gradients_.floats();
-        Backend::use_workspace<g>(io_, workspace_.bytes(), Phase::training, batch);
+        Backend::use_workspace(g, io_, workspace_.bytes(), Phase::training, batch);
     }
 
     void forward(Backend::Context& context) { Backend::forward<g>(context, io_); }
@@ -188,33 +188,36 @@ constexpr Geometry without_input_gradient(Geometry g) {
     return g;
 }
 
+template <std::size_t s>
+void register_stage(Backend::Context& context, double peak) {
+    constexpr StageInfo stage = stages_of<Network, Phase::training>.stages[s];
+    constexpr Geometry g = stage.geometry;
+    if constexpr (has_parameters(g)) {
+        const std::string name = name_of(Network::layers[static_cast<std::size_t>(stage.layer)]);
+        const auto add = [&]<Geometry measured>(std::integral_constant<Geometry, measured>,
+                                                const char* pass_name, Pass pass) {
+            for (const std::int64_t batch : {4, 64})
+                benchmark::RegisterBenchmark(
+                    (name + "/" + pass_name + "/" + std::to_string(batch)).c_str(),
+                    [&context, peak, pass, batch](benchmark::State& state) {
+                        measure<measured>(state, context, peak, stage, pass, batch);
+                    })
+                    ->Unit(benchmark::kMillisecond)
+                    ->UseRealTime();
+        };
+        using Whole = std::integral_constant<Geometry, g>;
+        add(Whole{}, "forward", Pass::forward);
+        if constexpr (g.op == Op::convolution)
+            add(std::integral_constant<Geometry, without_input_gradient(g)>{}, "weight_gradient",
+                Pass::weight_gradient);
+        if constexpr (g.input_gradient) add(Whole{}, "backward", Pass::backward);
+    }
+}
+
 void register_stages(Backend::Context& context, double peak) {
-    boost::hana::for_each(stage_types<Network, Phase::training>, [&](auto type) {
-        using S = typename decltype(type)::type;
-        constexpr Geometry g = S::geometry;
-        if constexpr (has_parameters(g)) {
-            const StageInfo stage = stages_of<Network, Phase::training>.stages[S::index];
-            const std::string name =
-                name_of(Network::layers[static_cast<std::size_t>(stage.layer)]);
-            const auto add = [&]<Geometry measured>(std::integral_constant<Geometry, measured>,
-                                                    const char* pass_name, Pass pass) {
-                for (const std::int64_t batch : {4, 64})
-                    benchmark::RegisterBenchmark(
-                        (name + "/" + pass_name + "/" + std::to_string(batch)).c_str(),
-                        [&context, peak, stage, pass, batch](benchmark::State& state) {
-                            measure<measured>(state, context, peak, stage, pass, batch);
-                        })
-                        ->Unit(benchmark::kMillisecond)
-                        ->UseRealTime();
-            };
-            using Whole = std::integral_constant<Geometry, g>;
-            add(Whole{}, "forward", Pass::forward);
-            if constexpr (g.op == Op::convolution)
-                add(std::integral_constant<Geometry, without_input_gradient(g)>{},
-                    "weight_gradient", Pass::weight_gradient);
-            if constexpr (g.input_gradient) add(Whole{}, "backward", Pass::backward);
-        }
-    });
+    [&]<std::size_t... s>(std::index_sequence<s...>) {
+        (register_stage<s>(context, peak), ...);
+    }(std::make_index_sequence<stages_of<Network, Phase::training>.count>{});
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ struct Geometry {
     bool dropout = false;
     bool planar_input = false;    ///< few channels, straight from the network's input
     bool input_gradient = false;  ///< something before it learns, so the gradient is passed on
+    bool frozen = false;          ///< its parameters stay as they are and get no gradients
     Halo input_halo;              ///< as it lies in memory, for the reader that needs most
     Halo output_halo;
     std::int64_t custom_weights = 0;  ///< parameters of a custom layer
@@ -69,22 +70,31 @@ constexpr bool has_parameters(const Geometry& g) {
     return g.op == Op::convolution || g.op == Op::linear || g.op == Op::batch_norm ||
            g.custom_weights + g.custom_biases > 0;
 }
+/// Whether training changes its parameters.
+constexpr bool learns(const Geometry& g) {
+    return has_parameters(g) && !g.frozen;
+}
 /// Whether its backward pass computes anything.
 constexpr bool has_backward(const Geometry& g) {
-    return has_parameters(g) || g.input_gradient;
+    return learns(g) || g.input_gradient;
 }
 /// Whether its backward pass reads the input of the forward pass.
 constexpr bool backward_reads_input(const Geometry& g) {
-    return has_parameters(g) ||
+    return learns(g) ||
            (g.input_gradient && (g.op == Op::local_response_norm || g.op == Op::custom));
 }
 /// Whether its backward pass reads the output of the forward pass. After a max pool the codes tell
 /// what a ReLU cut off.
 constexpr bool backward_reads_output(const Geometry& g) {
+    if (!has_backward(g)) return false;
     if (g.op == Op::convolution) return g.relu && !g.pool;
-    if (g.op == Op::linear || g.op == Op::batch_norm) return g.relu;
-    if (g.op == Op::custom) return has_backward(g);
-    return g.input_gradient && (g.op == Op::relu || g.op == Op::softmax || g.relu);
+    return g.relu || g.op == Op::relu || g.op == Op::softmax || g.op == Op::custom;
+}
+/// The geometry that decides over the forward pass: the same in training and inference, so that
+/// they share its kernels.
+constexpr Geometry forward_geometry(Geometry g) {
+    g.input_gradient = g.frozen = false;
+    return g;
 }
 
 }  // namespace typenet

@@ -48,6 +48,7 @@ constexpr Array filled_with(const typename Array::value_type& value) {
 template <std::size_t stages>
 struct BufferPlan {
     static constexpr std::size_t capacity = 3 * stages + 1;
+    static constexpr std::size_t moments = 2 * stages + 1;  ///< at most, in its schedule
     std::array<PlannedBuffer, capacity> buffers{};
     std::size_t count = 0;
     std::int64_t bytes = 0;  ///< height of the arena for a batch of one
@@ -92,6 +93,20 @@ constexpr std::array<std::size_t, Plan::capacity> order_of(const Plan& plan, con
         }
         order = merged;
     }
+    return order;
+}
+
+/// Indices of the buffers by `first` or by `last`; those of one moment keep their order.
+template <class Plan>
+constexpr std::array<std::size_t, Plan::capacity> order_by(const Plan& plan,
+                                                           int PlannedBuffer::*moment) {
+    std::array<std::size_t, Plan::moments + 1> places{};
+    for (std::size_t i = 0; i < plan.count; ++i)
+        ++places[static_cast<std::size_t>(plan.buffers[i].*moment + 1)];
+    for (std::size_t m = 1; m < places.size(); ++m) places[m] += places[m - 1];
+    std::array<std::size_t, Plan::capacity> order{};
+    for (std::size_t i = 0; i < plan.count; ++i)
+        order[places[static_cast<std::size_t>(plan.buffers[i].*moment)]++] = i;
     return order;
 }
 
@@ -169,16 +184,15 @@ private:
 /// free pieces are few. Returns the height of the arena.
 template <class Plan>
 constexpr std::int64_t place_by_birth(Plan& plan) {
-    using Buffer = const PlannedBuffer&;
-    const auto births = order_of(plan, [](Buffer a, Buffer b) { return a.first < b.first; });
-    const auto deaths = order_of(plan, [](Buffer a, Buffer b) { return a.last < b.last; });
+    const auto births = order_by(plan, &PlannedBuffer::first);
+    const auto deaths = order_by(plan, &PlannedBuffer::last);
     FreeList<Plan::capacity> free;
     std::int64_t height = 0;
     std::size_t died = 0;
     for (std::size_t i = 0; i < plan.count; ++i) {
         PlannedBuffer& buffer = plan.buffers[births[i]];
         for (; plan.buffers[deaths[died]].last < buffer.first; ++died) {
-            Buffer dead = plan.buffers[deaths[died]];
+            const PlannedBuffer& dead = plan.buffers[deaths[died]];
             free.give(dead.offset, dead.offset + dead.bytes);
         }
         buffer.offset = free.take(buffer.bytes);
@@ -374,6 +388,10 @@ struct ParameterPlan {
     std::array<std::int64_t, layers> biases{};
     std::int64_t count = 0;  ///< floats of all stages together
     std::int64_t kept = 0;   ///< gradients that a step keeps where nobody asks for them
+    /// Where those that learn lie among themselves, as gradients and optimizer state do; -1: a
+    /// stage that is frozen or holds none.
+    std::array<std::int64_t, layers> learnt = filled_with<std::array<std::int64_t, layers>>(-1);
+    std::int64_t learnt_count = 0;
     /// Behind them all: running means, then as many running variances, of batch normalisations.
     std::array<std::int64_t, layers> statistics{};
     std::int64_t statistic_count = 0;
@@ -388,12 +406,14 @@ constexpr ParameterPlan<layers> plan_parameters(const StageTable<layers>& table)
         plan.count += Backend::weight_count(g);
         plan.biases[s] = plan.count;
         plan.count += Backend::bias_count(g);
-        const std::int64_t own = Backend::updates_in_backward(g)
-                                     ? Backend::bias_count(g)
-                                     : Backend::weight_count(g) + Backend::bias_count(g);
-        plan.kept = larger(plan.kept, own);
+        if (!learns(g)) continue;
+        const std::int64_t own = plan.count - plan.weights[s];
+        plan.learnt[s] = plan.learnt_count;
+        plan.learnt_count += own;
+        plan.kept =
+            larger(plan.kept, Backend::updates_in_backward(g) ? Backend::bias_count(g) : own);
     }
-    if (Backend::updates_at_once) plan.kept = plan.count;
+    if (Backend::updates_at_once) plan.kept = plan.learnt_count;
     for (std::size_t s = 0; s < table.count; ++s)
         if (table.stages[s].geometry.op == Op::batch_norm) {
             plan.statistics[s] = plan.count + plan.statistic_count;
@@ -413,6 +433,17 @@ struct StepValues {
 template <class Policy, class... Policies>
 inline constexpr bool has_policy = (std::is_same_v<Policy, Policies> || ...);
 
+/// All that a trainer's policies freeze.
+template <class Frozen, class... Policies>
+struct FrozenBy {
+    using type = Frozen;
+};
+template <Text... names, Text... more, class... Policies>
+struct FrozenBy<Freeze<names...>, Freeze<more...>, Policies...>
+    : FrozenBy<Freeze<names..., more...>, Policies...> {};
+template <class Frozen, class Policy, class... Policies>
+struct FrozenBy<Frozen, Policy, Policies...> : FrozenBy<Frozen, Policies...> {};
+
 }  // namespace detail
 
 /// A trainer's policy: leave all gradients in memory, to be read after a step. Without it the CPU
@@ -427,6 +458,7 @@ struct Training {
     static constexpr Phase phase = Phase::training;
     static constexpr int state_count = Optimizer::state_count;
     static constexpr bool keeps_gradients = detail::has_policy<KeepGradients, Policies...>;
+    using Frozen = typename detail::FrozenBy<Freeze<>, Policies...>::type;
 
     /// Bytes of what changes from step to step.
     template <std::size_t stages>
@@ -438,6 +470,7 @@ struct Predicting {
     static constexpr Phase phase = Phase::inference;
     static constexpr int state_count = 0;
     static constexpr bool keeps_gradients = false;
+    using Frozen = Freeze<>;
     template <std::size_t stages>
     static constexpr std::int64_t step_bytes = 0;
 };
@@ -454,31 +487,35 @@ struct MemoryPlan {
     std::int64_t total = 0;
 };
 
+/// The stages of a network in a mode: Predicting, or Training under some policies.
+template <class Net, class Mode>
+inline constexpr auto& stages_in = stages_of<Net, Mode::phase, typename Mode::Frozen>;
+
 /// The buffers of one sample with their lifetimes and offsets, for drawing and for checks.
 template <class Net, class Backend, class Mode>
 inline constexpr auto buffer_plan = [] {
     if constexpr (Mode::phase == Phase::training)
-        return detail::plan_training<MemoryFacts<Backend>>(stages_of<Net, Phase::training>);
+        return detail::plan_training<MemoryFacts<Backend>>(stages_in<Net, Mode>);
     else
-        return detail::plan_inference<MemoryFacts<Backend>>(stages_of<Net, Phase::inference>);
+        return detail::plan_inference<MemoryFacts<Backend>>(stages_in<Net, Mode>);
 }();
 
-template <class Net, class Backend, Phase phase>
+template <class Net, class Backend, class Mode>
 inline constexpr auto parameter_plan =
-    detail::plan_parameters<MemoryFacts<Backend>>(stages_of<Net, phase>);
+    detail::plan_parameters<MemoryFacts<Backend>>(stages_in<Net, Mode>);
 
 /// Bytes that are allocated for `batch` samples a step on `threads` threads:
 /// `static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(64).total < MiB(775))`.
 template <class Net, class Backend, class Mode>
 constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
     using Facts = MemoryFacts<Backend>;
-    constexpr auto& table = stages_of<Net, Mode::phase>;
-    constexpr auto& parameters = parameter_plan<Net, Backend, Mode::phase>;
+    constexpr auto& table = stages_in<Net, Mode>;
+    constexpr auto& parameters = parameter_plan<Net, Backend, Mode>;
     MemoryPlan plan;
     plan.parameters = (parameters.count + parameters.statistic_count) * Facts::parameter_bytes;
-    plan.optimizer_state = parameters.count * 4 * Mode::state_count;
+    plan.optimizer_state = parameters.learnt_count * 4 * Mode::state_count;
     if (Mode::phase == Phase::training)
-        plan.gradients = 4 * (Mode::keeps_gradients ? parameters.count : parameters.kept);
+        plan.gradients = 4 * (Mode::keeps_gradients ? parameters.learnt_count : parameters.kept);
     plan.activations = buffer_plan<Net, Backend, Mode>.bytes * batch;
     for (std::size_t s = 0; s < table.count; ++s)
         plan.workspace = detail::larger(

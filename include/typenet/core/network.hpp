@@ -52,6 +52,13 @@ constexpr bool is_called(const LayerInfo& layer, std::string_view name) {
     return false;
 }
 
+/// Whether a layer is among those called `name`: it is called so itself, or its name continues that
+/// after a dot, as "features.0" continues "features".
+constexpr bool goes_by(const LayerInfo& layer, std::string_view name) {
+    return is_called(layer, name) ||
+           (layer.name.starts_with(name) && layer.name.substr(name.size()).starts_with('.'));
+}
+
 /// Whether an earlier layer goes by the name of layer `index`. Looks at named layers only and,
 /// where the name is a number, at the layer of that number: deep networks stay within compilers'
 /// limits.

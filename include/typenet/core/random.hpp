@@ -75,8 +75,9 @@ struct DropoutMask {
     Seed seed;
     std::uint64_t step = 0;   ///< optimizer steps done before this one
     std::uint32_t layer = 0;  ///< the layer's index in the network
-    std::uint32_t threshold;  ///< values whose word is below it are dropped
+    std::uint32_t threshold = 0;  ///< values whose word is below it are dropped
 
+    constexpr DropoutMask() = default;
     constexpr DropoutMask(Seed seed_, std::uint64_t step_, int layer_, float rate)
         : seed(seed_),
           step(step_),

@@ -109,7 +109,7 @@ constexpr int begun_MiB(std::int64_t bytes) {
 template <class Net, class Backend, class Mode>
 constexpr std::size_t heaviest_layer(std::int64_t batch) {
     using Facts = MemoryFacts<Backend>;
-    constexpr auto& table = stages_of<Net, Mode::phase>;
+    constexpr auto& table = stages_in<Net, Mode>;
     constexpr auto& plan = buffer_plan<Net, Backend, Mode>;
     std::size_t heaviest = 0;
     std::int64_t most = -1;
@@ -148,9 +148,7 @@ constexpr auto extents_of() {
 template <class Net>
 constexpr bool has_name(std::string_view name) {
     for (const LayerInfo& layer : Net::layers)
-        if (detail::is_called(layer, name) ||
-            (layer.name.starts_with(name) && layer.name.substr(name.size()).starts_with('.')))
-            return true;
+        if (detail::goes_by(layer, name)) return true;
     return false;
 }
 
@@ -166,6 +164,12 @@ constexpr bool require_name() {
             detail::spell<got_name, name>(), detail::spell<nearest_name, nearest.name>(),
             detail::type_tag<the_network_has_no_layer_of_this_name>{}));
     }
+}
+
+/// The same for each name of a Freeze.
+template <class Net, Text... names>
+constexpr bool require_names(Freeze<names...>) {
+    return (require_name<Net, names>() && ...);
 }
 
 /// Refuses a name like "features.0.weight" that no parameter has.

@@ -5,15 +5,13 @@
 #pragma once
 
 #include <array>
-#include <boost/hana/tuple.hpp>
-#include <boost/hana/type.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "typenet/core/geometry.hpp"
 #include "typenet/core/layer.hpp"
 #include "typenet/core/network.hpp"
+#include "typenet/core/text.hpp"
 
 namespace typenet {
 
@@ -149,7 +147,8 @@ constexpr Shape joined(const LayerInfo& layer, const ReadBy& read_by) {
 /// layer i puts out.
 template <std::size_t capacity, std::size_t count>
 consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers, Phase phase,
-                                     bool loss_includes_softmax) {
+                                     bool loss_includes_softmax,
+                                     const std::array<bool, count>& frozen = {}) {
     StageTable<capacity> table;
     std::size_t end = count;
     if (loss_includes_softmax && count > 0 && layers[count - 1].kind == LayerKind::softmax) --end;
@@ -208,6 +207,7 @@ consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers,
         stage.layer = static_cast<int>(i);
         Geometry& g = stage.geometry;
         g.op = op_of(layer.kind);
+        g.frozen = frozen[i];
         g.input = source->memory;
         g.input_halo = source->halo;
         g.planar_input = source->planar;
@@ -220,6 +220,7 @@ consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers,
         if ((g.op == Op::linear || g.op == Op::softmax) && g.input_halo != Halo{}) {
             StageInfo copy = stage;
             copy.geometry.op = Op::add;
+            copy.geometry.frozen = false;
             copy.geometry.output = copy.geometry.middle = g.input;
             stage.sources = {};
             stage.sources.add(static_cast<int>(table.count));
@@ -302,29 +303,33 @@ consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers,
 
 }  // namespace detail
 
-/// The stages of a network for one phase. In training under a loss that includes the softmax
-/// (cross entropy), a final Softmax layer is left to the loss.
-template <class Net, Phase phase>
-inline constexpr auto stages_of = detail::lower<detail::stage_capacity(Net::layers)>(
-    Net::layers, phase, phase == Phase::training);
-
-/// A stage as a type: its place in the network and its geometry.
-template <std::size_t place, Geometry g>
-struct Stage {
-    static constexpr std::size_t index = place;
-    static constexpr Geometry geometry = g;
+/// A trainer's policy, best written `freeze<"features", "classifier.1">`: the layers that go by
+/// these names (or whose names continue them after a dot) keep their parameters. No gradients are computed or planned for them,
+/// nor for what lies before the first layer that learns, and no state of an optimizer. A frozen
+/// BatchNorm2d normalises by its running statistics and leaves them alone; Dropout drops as ever.
+template <Text... names>
+struct Freeze {
+    /// Whether a layer's parameters stay as they are.
+    static constexpr bool covers(const LayerInfo& layer) {
+        return layer.parameter_count() > 0 && (detail::goes_by(layer, names.view()) || ...);
+    }
 };
+template <Text... names>
+inline constexpr Freeze<names...> freeze{};
 
 namespace detail {
-template <class Net, Phase phase, std::size_t... indices>
-constexpr auto stage_tuple(std::index_sequence<indices...>) {
-    return boost::hana::tuple_t<Stage<indices, stages_of<Net, phase>.stages[indices].geometry>...>;
+template <class Frozen, std::size_t count>
+consteval std::array<bool, count> frozen_among(const std::array<LayerInfo, count>& layers) {
+    std::array<bool, count> frozen{};
+    for (std::size_t i = 0; i < count; ++i) frozen[i] = Frozen::covers(layers[i]);
+    return frozen;
 }
 }  // namespace detail
 
-/// The stages of a network as a Hana tuple of `hana::type<Stage<...>>`, first to last.
-template <class Net, Phase phase>
-inline constexpr auto stage_types =
-    detail::stage_tuple<Net, phase>(std::make_index_sequence<stages_of<Net, phase>.count>{});
+/// The stages of a network for one phase. In training under a loss that includes the softmax
+/// (cross entropy), a final Softmax layer is left to the loss.
+template <class Net, Phase phase, class Frozen = Freeze<>>
+inline constexpr auto stages_of = detail::lower<detail::stage_capacity(Net::layers)>(
+    Net::layers, phase, phase == Phase::training, detail::frozen_among<Frozen>(Net::layers));
 
 }  // namespace typenet

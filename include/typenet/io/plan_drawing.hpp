@@ -185,7 +185,7 @@ inline std::string draw_plan(const PlanView& plan) {
 template <class Net, class Backend, class Mode>
 std::string draw_plan(std::string_view title, std::int64_t batch) {
     constexpr auto& plan = buffer_plan<Net, Backend, Mode>;
-    constexpr auto& table = stages_of<Net, Mode::phase>;
+    constexpr auto& table = stages_in<Net, Mode>;
     detail::PlanView view{title, batch,      plan.bytes, std::span{plan.buffers}.first(plan.count),
                           {},    Mode::phase};
     for (std::size_t s = 0; s < table.count; ++s) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/hana/for_each.hpp>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -95,7 +94,7 @@ public:
             const bool as_bias =
                 tensor.kind == TensorKind::bias || tensor.kind == TensorKind::running_mean;
             InitialValues values{layer_of(tensor), as_bias, how, seed};
-            edit(tensor, arena_.floats(), [&](std::int64_t) { return values.next(); });
+            edit(tensor, arena_.floats() + offset(tensor), [&](std::int64_t) { return values.next(); });
         }
     }
 
@@ -110,7 +109,8 @@ public:
 
     /// A canonical copy of a tensor; throws Error for a name that the network does not have.
     std::vector<float> get(std::string_view name) const {
-        return unpack(find(name), arena_.floats());
+        const ParameterInfo& tensor = find(name);
+        return unpack(tensor, arena_.floats() + offset(tensor));
     }
     /// Replaces a tensor. Throws Error for an unknown name, ShapeError for a wrong size.
     void set(std::string_view name, std::span<const float> values) {
@@ -118,7 +118,7 @@ public:
         if (static_cast<std::int64_t>(values.size()) != parameter.size())
             throw ShapeError(parameter.name + ": " + std::to_string(values.size()) +
                              " values given for " + std::to_string(parameter.size()));
-        pack(parameter, values, arena_.floats());
+        pack(parameter, values, arena_.floats() + offset(parameter));
     }
     /// The parameter of a name that the compiler checks: `model["decision.weight"_name].get()`,
     /// with `using namespace typenet::literals`.
@@ -131,20 +131,20 @@ public:
         return Parameter<const Model, detail::as_text(decltype(name){})>{*this};
     }
 
-    /// Canonical values of a parameter from an arena laid out as the model's (the parameters, an
-    /// optimizer's state, gradients), and back.
-    std::vector<float> unpack(const ParameterInfo& parameter, const float* arena) const {
+    /// Canonical values from packed ones, which are those of the parameter itself, its gradient or
+    /// an optimizer's state, and back.
+    std::vector<float> unpack(const ParameterInfo& parameter, const float* packed_values) const {
         std::vector<float> values(static_cast<std::size_t>(parameter.size()));
-        Backend::view(context(), arena + offset(parameter), packed_count(parameter),
-                      [&](const float* packed) {
-                          visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
-                              values[static_cast<std::size_t>(canonical)] = packed[place];
-                          });
-                      });
+        Backend::view(context(), packed_values, packed_count(parameter), [&](const float* packed) {
+            visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+                values[static_cast<std::size_t>(canonical)] = packed[place];
+            });
+        });
         return values;
     }
-    void pack(const ParameterInfo& parameter, std::span<const float> values, float* arena) const {
-        edit(parameter, arena,
+    void pack(const ParameterInfo& parameter, std::span<const float> values,
+              float* packed_values) const {
+        edit(parameter, packed_values,
              [&](std::int64_t canonical) { return values[static_cast<std::size_t>(canonical)]; });
     }
 
@@ -158,7 +158,21 @@ public:
     typename Backend::Context& context() const { return *context_; }
     float* data() const { return arena_.floats(); }
     /// Offsets within the arena, the same for inference and training.
-    static constexpr auto& plan = parameter_plan<Net, Backend, Phase::inference>;
+    static constexpr auto& plan = parameter_plan<Net, Backend, Predicting>;
+    /// Where the packed values of a tensor start there.
+    static std::int64_t offset(const ParameterInfo& tensor) {
+        switch (tensor.kind) {
+            case TensorKind::weight:
+                return plan.weights[tensor.stage];
+            case TensorKind::bias:
+                return plan.biases[tensor.stage];
+            case TensorKind::running_mean:
+                return plan.statistics[tensor.stage];
+            case TensorKind::running_var:
+                break;
+        }
+        return plan.statistics[tensor.stage] + packed_count(tensor);
+    }
 
 private:
     static const ParameterInfo& find_in(std::span<const ParameterInfo> tensors,
@@ -177,32 +191,18 @@ private:
     static const Geometry& geometry_of(const ParameterInfo& parameter) {
         return stages_of<Net, Phase::inference>.stages[parameter.stage].geometry;
     }
-    static std::int64_t offset(const ParameterInfo& parameter) {
-        switch (parameter.kind) {
-            case TensorKind::weight:
-                return plan.weights[parameter.stage];
-            case TensorKind::bias:
-                return plan.biases[parameter.stage];
-            case TensorKind::running_mean:
-                return plan.statistics[parameter.stage];
-            case TensorKind::running_var:
-                break;
-        }
-        return plan.statistics[parameter.stage] + packed_count(parameter);
-    }
     static std::int64_t packed_count(const ParameterInfo& parameter) {
         return parameter.kind == TensorKind::weight ? Backend::weight_count(geometry_of(parameter))
                                                     : Backend::bias_count(geometry_of(parameter));
     }
     /// Sets each value of a parameter to value_of(canonical index), called in canonical order.
     template <class ValueOf>
-    void edit(const ParameterInfo& parameter, float* arena, const ValueOf& value_of) const {
-        Backend::edit(context(), arena + offset(parameter), packed_count(parameter),
-                      [&](float* packed) {
-                          visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
-                              packed[place] = value_of(canonical);
-                          });
-                      });
+    void edit(const ParameterInfo& parameter, float* packed_values, const ValueOf& value_of) const {
+        Backend::edit(context(), packed_values, packed_count(parameter), [&](float* packed) {
+            visit(parameter, [&](std::int64_t canonical, std::int64_t place) {
+                packed[place] = value_of(canonical);
+            });
+        });
     }
     /// Calls f(canonical index, packed index) for each value of a parameter.
     template <class F>
@@ -227,10 +227,12 @@ public:
     using Net = typename Model::network;
     using Backend = typename Model::backend;
     static constexpr Phase phase = Mode::phase;
-    static constexpr auto& table = stages_of<Net, phase>;
+    static constexpr auto& table = stages_in<Net, Mode>;
     static constexpr auto& buffers = buffer_plan<Net, Backend, Mode>;
-    static constexpr auto& parameters = parameter_plan<Net, Backend, phase>;
+    static constexpr auto& parameters = parameter_plan<Net, Backend, Mode>;
     static constexpr std::size_t count = table.count;
+    using Context = typename Backend::Context;
+    using StageIo = typename Backend::StageIo;
     static constexpr const auto& first = table.stages[0].geometry;
     static constexpr const auto& last = table.stages[count - 1].geometry;
 
@@ -293,12 +295,11 @@ public:
     /// Runs all stages over the loaded input. `dropout(stage)` gives the stage's mask or null.
     template <class Dropout>
     void forward(std::int64_t batch, const Dropout& dropout) const {
-        boost::hana::for_each(stage_types<Net, phase>, [&](auto stage) {
-            using S = typename decltype(stage)::type;
-            typename Backend::StageIo io = describe<S>(batch);
-            io.dropout = dropout(S::index);
-            Backend::template forward<S::geometry>(model_->context(), io);
-        });
+        for (std::size_t s = 0; s < count; ++s) {
+            StageIo io = describe(s, batch);
+            io.dropout = dropout(s);
+            forwards[s](model_->context(), io);
+        }
     }
     /// Inference: all stages, without dropout.
     void forward(std::int64_t batch) {
@@ -313,6 +314,14 @@ public:
     }
 
 protected:
+    /// What computes each stage: functions of its geometry alone, so equal stages share theirs.
+    using Forward = void (*)(Context&, StageIo&);
+    static constexpr std::array<Forward, count> forwards =
+        []<std::size_t... s>(std::index_sequence<s...>) {
+            return std::array<Forward, count>{
+                &Backend::template forward<forward_geometry(table.stages[s].geometry)>...};
+        }(std::make_index_sequence<count>{});
+
     float* output() const {
         return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);
     }
@@ -331,23 +340,22 @@ protected:
     }
 
     /// Everything about a stage's data but what only the backward pass needs.
-    template <class S>
-    typename Backend::StageIo describe(std::int64_t batch) const {
-        constexpr int s = static_cast<int>(S::index);
-        typename Backend::StageIo io;
-        io.layer = &Net::layers[static_cast<std::size_t>(table.stages[S::index].layer)];
+    StageIo describe(std::size_t s, std::int64_t batch) const {
+        const StageInfo& stage = table.stages[s];
+        StageIo io;
+        io.layer = &Net::layers[static_cast<std::size_t>(stage.layer)];
         io.batch = batch;
-        io.training = phase == Phase::training;
-        io.input = activation(table[s].sources[0]);
-        io.output = buffer<float>(BufferRole::activation, s);
-        io.codes = buffer<std::uint8_t>(BufferRole::code, s);
-        io.operands = operands_[S::index].data();
-        io.operand_count = static_cast<int>(operands_[S::index].size());
-        io.weights = model_->data() + parameters.weights[S::index];
-        io.biases = model_->data() + parameters.biases[S::index];
-        io.statistics = model_->data() + parameters.statistics[S::index];
-        io.keep_scale = 1 / (1 - table.stages[S::index].rate);
-        Backend::template use_workspace<S::geometry>(io, workspace_.bytes(), phase, batch);
+        io.training = phase == Phase::training && !stage.geometry.frozen;
+        io.input = activation(stage.sources[0]);
+        io.output = activation(static_cast<int>(s));
+        io.codes = buffer<std::uint8_t>(BufferRole::code, static_cast<int>(s));
+        io.operands = operands_[s].data();
+        io.operand_count = static_cast<int>(operands_[s].size());
+        io.weights = model_->data() + parameters.weights[s];
+        io.biases = model_->data() + parameters.biases[s];
+        io.statistics = model_->data() + parameters.statistics[s];
+        io.keep_scale = 1 / (1 - stage.rate);
+        Backend::use_workspace(stage.geometry, io, workspace_.bytes(), phase, batch);
         return io;
     }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/hana/reverse.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -22,7 +21,7 @@ namespace typenet {
 /// Trains a model by steps over batches. After construction a step allocates nothing. A step that
 /// throws leaves parameters, optimizer state and `steps()` as they were.
 ///
-/// `Policies` are types that decide what is planned and fused: KeepGradients.
+/// `Policies` are types that decide what is planned and fused: KeepGradients, Freeze.
 template <class Model, class Loss, class Optimizer, class... Policies>
 class Trainer : detail::StageRunner<Model, Training<Optimizer, Policies...>> {
     using Mode = Training<Optimizer, Policies...>;
@@ -30,8 +29,12 @@ class Trainer : detail::StageRunner<Model, Training<Optimizer, Policies...>> {
     using Base::count;
     using Base::parameters;
     using Base::table;
+    using typename Base::StageIo;
     static_assert(require_loss<typename Model::network, Loss>());
     static_assert(count > 0, "a network whose stages all belong to the loss has nothing to train");
+    static_assert(require_names<typename Model::network>(typename Mode::Frozen{}));
+    static_assert(parameters.count == 0 || parameters.learnt_count > 0,
+                  "all layers with parameters are frozen: nothing is left to train");
 
 public:
     using Net = typename Model::network;
@@ -44,9 +47,9 @@ public:
           loss_(loss),
           optimizer_(optimizer),
           seed_(seed),
-          step_values_(values_of_step(std::make_index_sequence<count>{})),
-          gradients_(4 * (Mode::keeps_gradients ? parameters.count : parameters.kept)) {
-        for (auto& state : state_) state = typename Backend::Arena(parameters.count * 4);
+          step_values_(values_of_step()),
+          gradients_(4 * (Mode::keeps_gradients ? parameters.learnt_count : parameters.kept)) {
+        for (auto& state : state_) state = typename Backend::Arena(parameters.learnt_count * 4);
     }
 
     /// One step over byte images and their labels.
@@ -83,24 +86,48 @@ public:
     void set_learning_rate(float rate) { optimizer_.learning_rate = rate; }
 
     /// A canonical copy of the optimizer's buffer for a parameter: SGD's momentum (slot 0), Adam's
-    /// first and second moment (slots 0 and 1).
+    /// first and second moment (slots 0 and 1). Throws Error for a parameter that is frozen.
     std::vector<float> get_state(std::string_view name, int slot) const {
-        return this->model_->unpack(this->model_->find_parameter(name), state(slot).floats());
+        const ParameterInfo& parameter = this->model_->find_parameter(name);
+        return this->model_->unpack(parameter, state(slot).floats() + place(parameter));
     }
     void set_state(std::string_view name, int slot, std::span<const float> values) {
         const ParameterInfo& parameter = this->model_->find_parameter(name);
         if (static_cast<std::int64_t>(values.size()) != parameter.size())
             throw ShapeError("state of " + parameter.name + ": " + std::to_string(values.size()) +
                              " values given for " + std::to_string(parameter.size()));
-        this->model_->pack(parameter, values, state(slot).floats());
+        this->model_->pack(parameter, values, state(slot).floats() + place(parameter));
     }
 
-    /// A canonical copy of a parameter's gradient in the last step.
+    /// A canonical copy of a parameter's gradient in the last step. Throws Error for one that is
+    /// frozen.
     std::vector<float> gradient(std::string_view name) const requires(Mode::keeps_gradients) {
-        return this->model_->unpack(this->model_->find_parameter(name), gradients_.floats());
+        const ParameterInfo& parameter = this->model_->find_parameter(name);
+        return this->model_->unpack(parameter, gradients_.floats() + place(parameter));
     }
+
+    /// Whether training changes a parameter; false for one that is frozen.
+    bool changes(const ParameterInfo& parameter) const { return find_place(parameter) >= 0; }
 
 private:
+    /// Where a parameter lies among those that learn, or -1.
+    static std::int64_t find_place(const ParameterInfo& parameter) {
+        const std::int64_t offset = Model::offset(parameter);
+        for (std::size_t s = 0; s < count; ++s) {
+            const Geometry& g = table.stages[s].geometry;
+            const std::int64_t first = parameters.weights[s];
+            const std::int64_t end = parameters.biases[s] + Backend::bias_count(g);
+            if (learns(g) && offset >= first && offset < end)
+                return parameters.learnt[s] + offset - first;
+        }
+        return -1;
+    }
+    static std::int64_t place(const ParameterInfo& parameter) {
+        const std::int64_t place = find_place(parameter);
+        if (place < 0)
+            throw Error(parameter.name + " is frozen: it has neither gradient nor optimizer state");
+        return place;
+    }
     const typename Backend::Arena& state(int slot) const {
         if (slot < 0 || slot >= Optimizer::state_count)
             throw Error("optimizer state " + std::to_string(slot) + ": this optimizer has " +
@@ -115,11 +142,12 @@ private:
 
     using StepValues = detail::StepValues<typename Optimizer::Rule, count>;
 
-    template <std::size_t... indices>
-    StepValues values_of_step(std::index_sequence<indices...>) const {
-        return {optimizer_.rule(steps_ + 1),
-                {DropoutMask{seed_, static_cast<std::uint64_t>(steps_),
-                             table.stages[indices].dropout_layer, table.stages[indices].rate}...}};
+    StepValues values_of_step() const {
+        StepValues values{optimizer_.rule(steps_ + 1), {}};
+        for (std::size_t s = 0; s < count; ++s)
+            values.masks[s] = {seed_, static_cast<std::uint64_t>(steps_),
+                               table.stages[s].dropout_layer, table.stages[s].rate};
+        return values;
     }
     LossValue value() const { return this->outputs_.value(this->model_->context()); }
 
@@ -138,7 +166,7 @@ private:
                 "a batch of 1 sample gives BatchNorm2d one value a channel, which has no variance; "
                 "train with batches of 2 or more");
         typename Backend::Context& context = this->model_->context();
-        step_values_.set(context, values_of_step(std::make_index_sequence<count>{}));
+        step_values_.set(context, values_of_step());
         this->outputs_.set_labels(context, labels);
         const auto forward = [&] {
             Base::forward(batch, [&](std::size_t s) { return mask(s); });
@@ -161,49 +189,83 @@ private:
         return table.stages[s].dropout_layer < 0 ? nullptr : step_values_.get()->masks + s;
     }
 
+    /// Whether the backward pass of a stage applies the optimizer's rule to its weights.
+    static constexpr bool fuses(const Geometry& g) {
+        return learns(g) && Backend::updates_in_backward(g) && !Mode::keeps_gradients;
+    }
+    using Rule = typename Optimizer::Rule;
+    using Backward = void (*)(typename Backend::Context&, StageIo&, const Rule*);
+    template <Geometry g>
+    static void backward_of(typename Backend::Context& context, StageIo& io, const Rule* rule) {
+        constexpr typename Backend::KeepGradient keep{};
+        if constexpr (fuses(g))
+            Backend::template backward<g>(context, io, rule);
+        else if constexpr (has_backward(g))
+            Backend::template backward<g>(context, io, &keep);
+    }
+    static constexpr std::array<Backward, count> backwards =
+        []<std::size_t... s>(std::index_sequence<s...>) {
+            return std::array<Backward, count>{&backward_of<table.stages[s].geometry>...};
+        }(std::make_index_sequence<count>{});
+
     void backward(std::int64_t batch) {
-        boost::hana::for_each(boost::hana::reverse(stage_types<Net, Phase::training>),
-                              [&](auto stage) {
-                                  using S = typename decltype(stage)::type;
-                                  if constexpr (has_backward(S::geometry)) backward_stage<S>(batch);
-                              });
-        if constexpr (Backend::updates_at_once && parameters.count > 0)
-            apply(0, parameters.count, gradients_.floats());
+        for (std::size_t s = count; s-- > 0;)
+            if (has_backward(table.stages[s].geometry)) backward_stage(s, batch);
+        if (Backend::updates_at_once) update_all();
     }
 
-    template <class S>
-    void backward_stage(std::int64_t batch) {
-        constexpr Geometry g = S::geometry;
-        constexpr std::int64_t weights = parameters.weights[S::index];
-        constexpr std::int64_t biases = parameters.biases[S::index];
-        constexpr std::int64_t weight_count = Backend::weight_count(g);
-        constexpr std::int64_t bias_count = Backend::bias_count(g);
-        constexpr bool fused = Backend::updates_in_backward(g) && !Mode::keeps_gradients;
-        typename Backend::StageIo io = this->template describe<S>(batch);
-        io.dropout = mask(S::index);
-        io.output_gradient = this->output_gradient(S::index);
-        io.input_gradient = this->input_gradient(S::index, 0);
+    void backward_stage(std::size_t s, std::int64_t batch) {
+        const Geometry& g = table.stages[s].geometry;
+        StageIo io = this->describe(s, batch);
+        io.dropout = mask(s);
+        io.output_gradient = this->output_gradient(s);
+        io.input_gradient = this->input_gradient(s, 0);
+        const bool fused = fuses(g);
+        const std::int64_t weight_count = Backend::weight_count(g);
         // Gradients that are kept lie as the parameters do; otherwise each stage's start at 0.
         constexpr bool kept = Mode::keeps_gradients || Backend::updates_at_once;
-        float* gradients = gradients_.floats() + (kept ? weights : 0);
-        io.weight_gradient = fused ? nullptr : gradients;
-        io.bias_gradient = fused ? gradients : gradients + (biases - weights);
-        for (std::size_t slot = 0; slot < state_.size(); ++slot)
-            io.weight_state[slot] = state_[slot].floats() + weights;
-        constexpr typename Backend::KeepGradient keep{};
-        if constexpr (fused)
-            Backend::template backward<g>(this->model_->context(), io, &step_values_.get()->rule);
-        else
-            Backend::template backward<g>(this->model_->context(), io, &keep);
-        if constexpr (!Backend::updates_at_once && weight_count + bias_count > 0)
-            apply(fused ? biases : weights, fused ? bias_count : weight_count + bias_count,
-                  gradients);
+        float* gradients = gradients_.floats() + (kept ? parameters.learnt[s] : 0);
+        if (learns(g)) {
+            io.weight_gradient = fused ? nullptr : gradients;
+            io.bias_gradient = fused ? gradients : gradients + weight_count;
+            for (std::size_t slot = 0; slot < state_.size(); ++slot)
+                io.weight_state[slot] = state_[slot].floats() + parameters.learnt[s];
+        }
+        backwards[s](this->model_->context(), io, &step_values_.get()->rule);
+        if (Backend::updates_at_once || !learns(g)) return;
+        const std::int64_t done = fused ? weight_count : 0;
+        apply(parameters.weights[s] + done, parameters.learnt[s] + done,
+              weight_count + Backend::bias_count(g) - done, gradients);
     }
 
-    void apply(std::int64_t first, std::int64_t size, const float* gradients) {
+    /// Updates all parameters whose gradients are in memory, each stretch of them at once.
+    void update_all() {
+        std::int64_t first = 0, place = 0, size = 0;
+        const auto finish = [&] {
+            if (size > 0) apply(first, place, size, gradients_.floats() + place);
+        };
+        for (std::size_t s = 0; s < count; ++s) {
+            const Geometry& g = table.stages[s].geometry;
+            if (!learns(g)) continue;
+            if (parameters.weights[s] != first + size) {
+                finish();
+                first = parameters.weights[s];
+                place = parameters.learnt[s];
+                size = 0;
+            }
+            size += Backend::weight_count(g) + Backend::bias_count(g);
+        }
+        finish();
+    }
+
+    /// Updates `size` parameters from `first` on, which lie at `place` among those that learn.
+    void apply(std::int64_t first, std::int64_t place, std::int64_t size, const float* gradients) {
+        if (size == 0) return;
+        const auto state = [&](std::size_t slot) {
+            return slot < state_.size() ? state_[slot].floats() + place : nullptr;
+        };
         Backend::update(this->model_->context(), &step_values_.get()->rule, size,
-                        this->model_->data() + first, gradients, state_[0].floats() + first,
-                        state_.size() > 1 ? state_[1].floats() + first : nullptr);
+                        this->model_->data() + first, gradients, state(0), state(1));
     }
 
     Loss loss_;

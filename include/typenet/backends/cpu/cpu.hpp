@@ -39,8 +39,8 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     using Operand = cpu::Operand;
 
     /// Points the stage's io at a workspace of at least `workspace_bytes`.
-    template <Geometry g>
-    static void use_workspace(StageIo& io, std::byte* workspace, Phase phase, std::int64_t batch) {
+    static void use_workspace(const Geometry& g, StageIo& io, std::byte* workspace, Phase phase,
+                              std::int64_t batch) {
         io.workspace = reinterpret_cast<float*>(workspace);
         io.scratch = reinterpret_cast<float*>(workspace + shared_bytes(g, phase, batch));
         io.scratch_stride = worker_bytes(g, phase, batch) / 4;

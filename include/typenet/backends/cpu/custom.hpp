@@ -38,6 +38,11 @@ struct CustomStage {
     const StageIo& io;
     const Geometry& g;
 
+    float* weight_gradient() const { return g.frozen ? io.workspace : io.weight_gradient; }
+    float* bias_gradient() const {
+        return g.frozen ? io.workspace + packed_weight_count(g) : io.bias_gradient;
+    }
+
     void forward(std::int64_t n, int worker) const {
         float* input = io.scratch + worker * io.scratch_stride;
         float* output = input + g.input.size();
@@ -62,7 +67,7 @@ struct CustomStage {
         std::fill_n(input_gradient, g.input.size(), 0.0f);
         io.layer->custom->backward(BackwardPass<float>{*io.layer, input, output, io.weights,
                                                        io.biases, output_gradient, input_gradient,
-                                                       io.weight_gradient, io.bias_gradient});
+                                                       weight_gradient(), bias_gradient()});
         if (io.input_gradient != nullptr)
             copy_in(g.input, gradient_in, input_gradient,
                     io.input_gradient + n * gradient_in.sample);
@@ -84,8 +89,8 @@ inline void custom_forward(const StageIo& io, const Geometry& g) {
 inline void custom_backward(const StageIo& io, const Geometry& g) {
     const CustomStage stage{io, g};
     if (has_parameters(g)) {
-        std::fill_n(io.weight_gradient, packed_weight_count(g), 0.0f);
-        std::fill_n(io.bias_gradient, packed_bias_count(g), 0.0f);
+        std::fill_n(stage.weight_gradient(), packed_weight_count(g), 0.0f);
+        std::fill_n(stage.bias_gradient(), packed_bias_count(g), 0.0f);
         for (std::int64_t n = 0; n < io.batch; ++n) stage.backward(n, 0);
         return;
     }

@@ -201,7 +201,7 @@ constexpr std::int64_t backward_chunk(const Geometry& g) {
 /// What the forward pass of one sample notes for the backward pass, in whole cache lines: a max
 /// pool's byte codes; a batch normalisation's moments, which serve all samples.
 constexpr std::int64_t code_bytes(const Geometry& g) {
-    if (g.op == Op::batch_norm) return 2 * packed_bias_count(g) * 4;
+    if (g.op == Op::batch_norm) return g.frozen ? 0 : 2 * packed_bias_count(g) * 4;
     const bool pools = g.op == Op::max_pool || (g.op == Op::convolution && g.pool);
     return pools ? (gradient_layout(g).sample + 63) / 64 * 64 : 0;
 }

@@ -46,9 +46,11 @@ struct MemoryFacts<Cpu<float>> {
 
     /// Bytes that a stage needs while it runs and that all its tasks share.
     static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
-        if (g.op == Op::batch_norm && phase == Phase::training)
-            return aligned(batch * 2 * cpu::packed_bias_count(g) * 4);
-        if (g.op != Op::convolution || phase == Phase::inference) return 0;
+        if (phase == Phase::inference || !has_backward(g)) return 0;
+        if (g.op == Op::batch_norm) return aligned(batch * 2 * cpu::packed_bias_count(g) * 4);
+        if (g.op == Op::custom && g.frozen)  // gradients that nobody reads
+            return aligned((cpu::packed_weight_count(g) + cpu::packed_bias_count(g)) * 4);
+        if (g.op != Op::convolution) return 0;
         const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
         std::int64_t floats = cpu::backward_chunk(g) *
                               (cpu::middle_gradient_layout(g).sample + cpu::packed_bias_count(g));
@@ -60,7 +62,7 @@ struct MemoryFacts<Cpu<float>> {
     /// Bytes that each worker of a stage needs for itself.
     static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
         if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
-        if (g.op == Op::linear && phase == Phase::training)
+        if (g.op == Op::linear && phase == Phase::training && has_backward(g))
             return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
         if (g.op == Op::custom)  // canonical values and, in training, their gradients
             return aligned((phase == Phase::training ? 2 : 1) * (g.input.size() + g.output.size()) *

@@ -44,6 +44,13 @@ void batch_norm_backward(cudaStream_t stream, const StageIo& io, const Geometry&
                                       g.relu ? static_cast<const T*>(io.output) : nullptr,
                                       static_cast<const T*>(io.output_gradient),
                                       reinterpret_cast<const float*>(io.codes), map.pixel};
+    if (g.frozen) {
+        compute_map(stream,
+                    FrozenGradient<T>{given, io.weights, io.statistics + map.pixel,
+                                      static_cast<float>(io.layer->epsilon)},
+                    static_cast<T*>(io.input_gradient), rows, map.pixel);
+        return;
+    }
     sum_map<T>(stream, BiasTerms<T>{given}, rows, map.pixel, partial_sums, io.bias_gradient);
     sum_map<T>(stream, WeightTerms<T>{given}, rows, map.pixel, partial_sums, io.weight_gradient);
     if (g.input_gradient)

@@ -112,8 +112,8 @@ struct Cuda {
                                    : "a batch of " + std::to_string(fits) + " would fit"));
     }
 
-    template <Geometry g>
-    static void use_workspace(StageIo& io, std::byte* workspace, Phase, std::int64_t) {
+    static void use_workspace(const Geometry&, StageIo& io, std::byte* workspace, Phase,
+                              std::int64_t) {
         io.workspace = workspace;
     }
     template <Geometry g>

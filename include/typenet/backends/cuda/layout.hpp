@@ -138,7 +138,7 @@ constexpr bool pools(const Geometry& g) {
 /// Bytes that the forward pass of one sample notes for the backward pass: of a max pool, which
 /// value of each window won; of a batch normalisation, its moments, which serve all samples.
 constexpr std::int64_t code_bytes(const Geometry& g) {
-    if (g.op == Op::batch_norm) return 2 * packed_bias_count(g) * 4;
+    if (g.op == Op::batch_norm) return g.frozen ? 0 : 2 * packed_bias_count(g) * 4;
     return pools(g) ? output_map(g).sample() : 0;
 }
 

@@ -44,7 +44,7 @@ constexpr WorkspacePlan workspace_plan(const Geometry& g, bool training, std::in
         plan.bytes = plan.middle + round_up(plan.chunk * middle, 256);
     }
     plan.partial_sums = plan.bytes;
-    if (training && has_parameters(g))
+    if (training && learns(g))
         plan.bytes += most_partial_sums * channels_in_memory(g.middle.channels) * 4;
     return plan;
 }
@@ -131,7 +131,9 @@ struct StageRun {
             convolution_backward();
         } else if constexpr (g.op == Op::linear) {
             activation_backward<out>(output_gradient, output, io.batch, 0);
-            products(io.batch).weight_gradient(output_gradient, input, io.weight_gradient, false);
+            if constexpr (learns(g))
+                products(io.batch).weight_gradient(output_gradient, input, io.weight_gradient,
+                                                   false);
             if constexpr (g.input_gradient)
                 products(io.batch).input_gradient(output_gradient, weights, input_gradient);
         } else if constexpr (g.op == Op::relu) {
@@ -232,17 +234,17 @@ private:
             const std::int64_t count = (std::min)(plan.chunk, io.batch - first);
             T* gradient = output_gradient + first * out.sample();
             if constexpr (static_cast<bool>(g.pool)) {
-                compute_with_sums<T, middle.pixel>(
-                    stream,
+                compute_bias_gradient<middle>(
                     MaxPoolGradient<T, pool_of(g)>{gradient, io.codes + first * out.sample()},
-                    middle_space, count * middle.pixels(), partial_sums(plan), io.bias_gradient,
-                    first > 0);
+                    middle_space, count, first);
                 gradient = middle_space;
             } else {
                 activation_backward<out>(gradient, output + first * out.sample(), count, first);
             }
-            const T* read = patches(input + first * in.sample(), count, patch_space);
-            products(count).weight_gradient(gradient, read, io.weight_gradient, first > 0);
+            if constexpr (learns(g))
+                products(count).weight_gradient(
+                    gradient, patches(input + first * in.sample(), count, patch_space),
+                    io.weight_gradient, first > 0);
             if constexpr (g.input_gradient) {
                 T* const result = input_gradient + first * in.sample();
                 if constexpr (p.trivial()) {
@@ -260,16 +262,24 @@ private:
     template <Map map>
     void activation_backward(T* gradient, const T* values, std::int64_t samples,
                              std::int64_t first) const {
-        const WorkspacePlan plan = workspace_plan<T>(g, true, io.batch, limit);
         T* const target = g.relu || io.dropout != nullptr ? gradient : nullptr;
-        compute_with_sums<T, map.pixel>(
-            stream, ActivationGradient<T, map, g.relu>{gradient, values, io.dropout, io.keep_scale},
-            target, samples * map.pixels(), partial_sums(plan), io.bias_gradient, first > 0);
+        compute_bias_gradient<map>(
+            ActivationGradient<T, map, g.relu>{gradient, values, io.dropout, io.keep_scale}, target,
+            samples, first);
+    }
+    /// Rows of a map's gradient into `target`, unless it is null, and their sum into the bias's
+    /// gradient, unless the stage is frozen.
+    template <Map map, class Rows>
+    void compute_bias_gradient(const Rows& rows, T* target, std::int64_t samples,
+                               std::int64_t first) const {
+        if constexpr (learns(g))
+            compute_with_sums<T, map.pixel>(stream, rows, target, samples * map.pixels(),
+                                            partial_sums(), io.bias_gradient, first > 0);
+        else if (target != nullptr)
+            compute<T, map.pixel>(stream, rows, target, samples * map.pixels());
     }
     float* partial_sums() const {
-        return partial_sums(workspace_plan<T>(g, io.training, io.batch, limit));
-    }
-    float* partial_sums(const WorkspacePlan& plan) const {
+        const WorkspacePlan plan = workspace_plan<T>(g, io.training, io.batch, limit);
         return reinterpret_cast<float*>(io.workspace + plan.partial_sums);
     }
 };

@@ -566,20 +566,22 @@ void convolution_backward(const StageIo& io) {
     if constexpr (g.input_gradient)
         parallel(io, blocks_of(g.input.channels) * convolution_layout(g).output_blocks_per_group,
                  TransposeWeights<g>{io, transposed});
-    clear_pixels(io.bias_gradient, channels / block);
+    if constexpr (learns(g)) clear_pixels(io.bias_gradient, channels / block);
     for (std::int64_t first = 0; first < io.batch; first += chunk) {
         const std::int64_t count = io.batch - first < chunk ? io.batch - first : chunk;
         parallel(io, count * gradient_layout(g).planes,
                  MiddleGradient<g>{io, first, planes, bias_shares});
-        for (std::int64_t sample = 0; sample < count; ++sample)
-            for (std::int64_t i = 0; i < channels; i += lanes)
-                store(io.bias_gradient + i,
-                      load(io.bias_gradient + i) + load(bias_shares + sample * channels + i));
+        if constexpr (learns(g))
+            for (std::int64_t sample = 0; sample < count; ++sample)
+                for (std::int64_t i = 0; i < channels; i += lanes)
+                    store(io.bias_gradient + i,
+                          load(io.bias_gradient + i) + load(bias_shares + sample * channels + i));
         if constexpr (g.input_gradient)
             parallel(io, count * DataGradient<g>::tasks_per_sample,
                      DataGradient<g>{io, first, planes, transposed});
-        parallel(io, WeightGradient<g>::tasks, WeightGradient<g>{io, first, count, planes});
+        if constexpr (learns(g))
+            parallel(io, WeightGradient<g>::tasks, WeightGradient<g>{io, first, count, planes});
     }
-    if constexpr (g.groups > 1 && !convolution_layout(g).grouped)
+    if constexpr (learns(g) && g.groups > 1 && !convolution_layout(g).grouped)
         clear_between_groups<g>(io.weight_gradient);
 }

@@ -293,6 +293,7 @@ struct LinearMask {
             }
             for (int v = 0; v < vectors; ++v) total[v] += load(gradient + v * lanes);
         }
+        if (io.bias_gradient == nullptr) return;  // the layer is frozen
         for (int v = 0; v < vectors; ++v) store(io.bias_gradient + first + v * lanes, total[v]);
     }
 };
@@ -320,6 +321,7 @@ struct LinearBackward {
                 store(x + s * width + i, load(io.input + s * columns + first + i));
                 if constexpr (input_gradient) store(dx + s * width + i, Vector{});
             }
+        const bool learns = io.bias_gradient != nullptr;
         float* target = io.weight_gradient != nullptr ? io.weight_gradient : io.weights;
         const Pieces tiles = split(static_cast<int>(io.batch), gradient_samples);
         for (std::int64_t row = 0; row < rows; row += rows_per_pass) {
@@ -336,7 +338,7 @@ struct LinearBackward {
                         sample += samples;
                     }
                 }
-            for (std::int64_t r = 0; r < height; r += update_rows)
+            for (std::int64_t r = 0; learns && r < height; r += update_rows)
                 for (std::int64_t i = 0; i < count; i += block) {
                     const std::int64_t place = (row + r) * columns + first + i;
                     update_tile<Rule>(

@@ -207,8 +207,32 @@ struct NormalizeBackward : PlaneGradients {
         }
     }
 };
+/// The same of a frozen layer, whose moments are the running ones: dx = weight / deviation * dy.
+struct FrozenBackward : PlaneGradients {
+    void operator()(std::int64_t task, int) const {
+        const std::int64_t sample = task / in.planes;
+        const std::int64_t plane = task % in.planes;
+        const float* dy = gradients(sample, plane);
+        const float* y = outputs(sample, plane);
+        float* dx = io.input_gradient + sample * gradient.sample + plane * gradient.plane;
+        for (int v = 0; v < block; v += lanes) {
+            const std::int64_t channel = plane * block + v;
+            const Vector scale = load(io.weights + channel) /
+                                 square_root(load(io.statistics + channels + channel) +
+                                             broadcast(epsilon()));
+            for (int row = 0; row < g.input.height; ++row)
+                for (std::int64_t i = v; i < values; i += block)
+                    store(dx + row * gradient.row + i,
+                          scale * masked(dy + row * gradient.row + i, y + row * out.row + i));
+        }
+    }
+};
 inline void batch_norm_backward(const StageIo& io, const Geometry& g) {
     const BatchNorm norm{io, g};
+    if (g.frozen) {
+        parallel(io, io.batch * norm.in.planes, FrozenBackward{{norm}});
+        return;
+    }
     parallel(io, io.batch * norm.in.planes, PlaneGradients{norm});
     parallel(io, norm.in.planes, BatchGradients{norm});
     if (g.input_gradient) parallel(io, io.batch * norm.in.planes, NormalizeBackward{{norm}});

@@ -162,4 +162,21 @@ struct InputGradient : NormalizedGradient<T> {
     }
 };
 
+/// The same of a frozen layer, whose moments are the running ones: dx = weight / deviation * dy.
+template <class T>
+struct FrozenGradient : NormalizedGradient<T> {
+    const float* weights;
+    const float* variances;
+    float epsilon;
+
+    template <int n>
+    __device__ Pack<n> at(std::int64_t row, int channel) const {
+        Pack<n> values = this->template masked<n>(row, channel);
+        TYPENET_UNROLL
+        for (int i = 0; i < n; ++i)
+            values[i] *= weights[channel + i] / sqrtf(variances[channel + i] + epsilon);
+        return values;
+    }
+};
+
 }  // namespace typenet::cuda
