@@ -217,7 +217,8 @@ void register_stage(Backend::Context& context, double peak) {
 void register_stages(Backend::Context& context, double peak) {
     [&]<std::size_t... s>(std::index_sequence<s...>) {
         (register_stage<s>(context, peak), ...);
-    }(std::make_index_sequence<stages_of<Network, Phase::training>.count>{});
+    }
+    (std::make_index_sequence<stages_of<Network, Phase::training>.count>{});
 }
 
 }  // namespace

@@ -78,6 +78,8 @@ TEST_CASE("What is allocated is what is planned, to the byte") {
         check_allocations<Small, Sgd>(Batch{7}, threads);
         check_allocations<Small, Adam>(Batch{64}, threads);
         check_allocations<Small, Adam>(Batch{1}, threads, KeepGradients{});
+        check_allocations<Small, Adam>(Batch{6}, threads, freeze<"0", "3">);
+        check_allocations<Small, Sgd>(Batch{6}, threads, freeze<"5">, KeepGradients{});
     }
     check_allocations<AlexNet, Sgd>(Batch{64}, 2);
 }

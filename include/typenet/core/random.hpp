@@ -73,8 +73,8 @@ private:
 /// sample `sample` of the batch depends on nothing but the members and these two numbers.
 struct DropoutMask {
     Seed seed;
-    std::uint64_t step = 0;   ///< optimizer steps done before this one
-    std::uint32_t layer = 0;  ///< the layer's index in the network
+    std::uint64_t step = 0;       ///< optimizer steps done before this one
+    std::uint32_t layer = 0;      ///< the layer's index in the network
     std::uint32_t threshold = 0;  ///< values whose word is below it are dropped
 
     constexpr DropoutMask() = default;

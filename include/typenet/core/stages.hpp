@@ -304,9 +304,10 @@ consteval StageTable<capacity> lower(const std::array<LayerInfo, count>& layers,
 }  // namespace detail
 
 /// A trainer's policy, best written `freeze<"features", "classifier.1">`: the layers that go by
-/// these names (or whose names continue them after a dot) keep their parameters. No gradients are computed or planned for them,
-/// nor for what lies before the first layer that learns, and no state of an optimizer. A frozen
-/// BatchNorm2d normalises by its running statistics and leaves them alone; Dropout drops as ever.
+/// these names (or whose names continue them after a dot) keep their parameters. No gradients are
+/// computed or planned for them, nor for what lies before the first layer that learns, and no state
+/// of an optimizer. A frozen BatchNorm2d normalises by its running statistics and leaves them
+/// alone; Dropout drops as ever.
 template <Text... names>
 struct Freeze {
     /// Whether a layer's parameters stay as they are.

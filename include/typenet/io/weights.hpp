@@ -36,15 +36,23 @@ struct NamedState {
     int slot = -1;  ///< the optimizer's buffer, or -1: the tensor itself
 };
 
-/// The tensors of a model, then each of the optimizer's buffers for its parameters.
+/// The tensors of a model.
 template <class Model>
-std::vector<NamedState> named_states(const Model& model, int slots) {
+std::vector<NamedState> named_states(const Model& model) {
     std::vector<NamedState> states;
     for (const ParameterInfo& tensor : model.tensors()) states.push_back({tensor.name, &tensor});
+    return states;
+}
+/// The tensors of a model, then each of the optimizer's buffers for the parameters that it changes.
+template <class Model, class Trainer>
+std::vector<NamedState> named_states(const Model& model, const Trainer& trainer) {
+    std::vector<NamedState> states = named_states(model);
+    constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
     for (int slot = 0; slot < slots; ++slot)
         for (const ParameterInfo& parameter : model.parameters())
-            states.push_back(
-                {"optimizer." + std::to_string(slot) + "." + parameter.name, &parameter, slot});
+            if (trainer.changes(parameter))
+                states.push_back({"optimizer." + std::to_string(slot) + "." + parameter.name,
+                                  &parameter, slot});
     return states;
 }
 
@@ -120,7 +128,7 @@ template <class Net, class Backend>
 void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
           const Metadata& metadata = {}) {
     detail::write_states(
-        path, detail::named_states(model, 0), metadata,
+        path, detail::named_states(model), metadata,
         [&](const detail::NamedState& state) { return model.get(state.parameter->name); });
 }
 
@@ -130,7 +138,7 @@ void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
 /// floats.
 template <class Net, class Backend>
 void load(Model<Net, Backend>& model, const TensorFile& file, const std::filesystem::path& path) {
-    const auto states = detail::named_states(model, 0);
+    const auto states = detail::named_states(model);
     detail::require_states(file, path, states, "the weights of this network");
     for (const detail::NamedState& state : states)
         model.set(state.name, FloatValues(*file.find(state.name)).get());
@@ -156,9 +164,8 @@ template <class Net, class Backend, class Trainer>
 void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
                      const std::filesystem::path& path, Metadata metadata = {}) {
     metadata[checkpoint_steps_key] = std::to_string(trainer.steps());
-    constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
     detail::write_states(
-        path, detail::named_states(model, slots), metadata, [&](const detail::NamedState& state) {
+        path, detail::named_states(model, trainer), metadata, [&](const detail::NamedState& state) {
             const std::string& name = state.parameter->name;
             return state.slot < 0 ? model.get(name) : trainer.get_state(name, state.slot);
         });
@@ -169,8 +176,7 @@ void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
 template <class Net, class Backend, class Trainer>
 void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorFile& file,
                      const std::filesystem::path& path) {
-    constexpr int slots = std::remove_cvref_t<decltype(trainer.optimizer())>::state_count;
-    const auto states = detail::named_states(model, slots);
+    const auto states = detail::named_states(model, trainer);
     detail::require_states(file, path, states, "a checkpoint of this network with this optimizer");
     const auto found = file.metadata().find(checkpoint_steps_key);
     std::int64_t steps = -1;

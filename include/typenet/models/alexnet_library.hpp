@@ -10,10 +10,9 @@
 #include "typenet/models/alexnet.hpp"
 #include "typenet/training/optimizers.hpp"
 
-#define TYPENET_ALEXNET_FORWARD(linkage, stage)                                                 \
-    linkage template void stage_forward<                                                        \
-        forward_geometry(stages_of<models::AlexNet, Phase::training>.stages[stage].geometry)>( \
-        Isa, const StageIo&);
+#define TYPENET_ALEXNET_FORWARD(linkage, stage)           \
+    linkage template void stage_forward<forward_geometry( \
+        stages_of<models::AlexNet, Phase::training>.stages[stage].geometry)>(Isa, const StageIo&);
 #define TYPENET_ALEXNET_BACKWARD(linkage, stage, Rule)                                        \
     linkage template void                                                                     \
     stage_backward<stages_of<models::AlexNet, Phase::training>.stages[stage].geometry, Rule>( \

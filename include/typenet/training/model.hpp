@@ -94,7 +94,8 @@ public:
             const bool as_bias =
                 tensor.kind == TensorKind::bias || tensor.kind == TensorKind::running_mean;
             InitialValues values{layer_of(tensor), as_bias, how, seed};
-            edit(tensor, arena_.floats() + offset(tensor), [&](std::int64_t) { return values.next(); });
+            edit(tensor, arena_.floats() + offset(tensor),
+                 [&](std::int64_t) { return values.next(); });
         }
     }
 
@@ -318,9 +319,10 @@ protected:
     using Forward = void (*)(Context&, StageIo&);
     static constexpr std::array<Forward, count> forwards =
         []<std::size_t... s>(std::index_sequence<s...>) {
-            return std::array<Forward, count>{
-                &Backend::template forward<forward_geometry(table.stages[s].geometry)>...};
-        }(std::make_index_sequence<count>{});
+        return std::array<Forward, count>{
+            &Backend::template forward<forward_geometry(table.stages[s].geometry)>...};
+    }
+    (std::make_index_sequence<count>{});
 
     float* output() const {
         return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);

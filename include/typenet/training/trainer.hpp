@@ -205,8 +205,9 @@ private:
     }
     static constexpr std::array<Backward, count> backwards =
         []<std::size_t... s>(std::index_sequence<s...>) {
-            return std::array<Backward, count>{&backward_of<table.stages[s].geometry>...};
-        }(std::make_index_sequence<count>{});
+        return std::array<Backward, count>{&backward_of<table.stages[s].geometry>...};
+    }
+    (std::make_index_sequence<count>{});
 
     void backward(std::int64_t batch) {
         for (std::size_t s = count; s-- > 0;)

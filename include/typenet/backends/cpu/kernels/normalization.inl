@@ -217,9 +217,9 @@ struct FrozenBackward : PlaneGradients {
         float* dx = io.input_gradient + sample * gradient.sample + plane * gradient.plane;
         for (int v = 0; v < block; v += lanes) {
             const std::int64_t channel = plane * block + v;
-            const Vector scale = load(io.weights + channel) /
-                                 square_root(load(io.statistics + channels + channel) +
-                                             broadcast(epsilon()));
+            const Vector scale =
+                load(io.weights + channel) /
+                square_root(load(io.statistics + channels + channel) + broadcast(epsilon()));
             for (int row = 0; row < g.input.height; ++row)
                 for (std::int64_t i = v; i < values; i += block)
                     store(dx + row * gradient.row + i,
