@@ -199,7 +199,7 @@ void register_stage(Backend::Context& context, double peak) {
             for (const std::int64_t batch : {4, 64})
                 benchmark::RegisterBenchmark(
                     (name + "/" + pass_name + "/" + std::to_string(batch)).c_str(),
-                    [&context, peak, pass, batch](benchmark::State& state) {
+                    [&context, peak, pass, batch, stage](benchmark::State& state) {
                         measure<measured>(state, context, peak, stage, pass, batch);
                     })
                     ->Unit(benchmark::kMillisecond)

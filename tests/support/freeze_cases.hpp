@@ -148,7 +148,7 @@ TEST_CASE("A frozen batch normalisation normalises by its running statistics") {
     for (int step = 0; step < 3; ++step) {
         norm_trainer.step(images, labels);
         scale_trainer.step(images, labels);
-        CHECK(norm_trainer.loss() == Approx(scale_trainer.loss()).epsilon(1e-5));
+        CHECK(std::fabs(norm_trainer.loss() / scale_trainer.loss() - 1) < 1e-5f);
     }
     for (const std::string tensor : {"weight", "bias", "running_mean", "running_var"})
         CHECK(norm.get("norm." + tensor) == start.at("norm." + tensor));
@@ -170,8 +170,7 @@ TEST_CASE("A frozen parameter has neither gradient nor optimizer state") {
     Trainer trainer{model,  CrossEntropy{},  Adam{},         Batch{2},
                     Seed{}, freeze<"front">, KeepGradients{}};
     CHECK(trainer.get_state("back.weight", 1).size() == 200);
-    CHECK_THROWS_WITH(trainer.get_state("front.0.weight", 0),
-                      "front.0.weight is frozen: it has neither gradient nor optimizer state");
+    CHECK_THROWS_AS(trainer.get_state("front.0.weight", 0), Error);
     CHECK_THROWS_AS(trainer.set_state("front.1.bias", 0, std::vector<float>(24)), Error);
     CHECK_THROWS_AS(trainer.gradient("front.1.bias"), Error);
     for (const ParameterInfo& parameter : model.parameters())

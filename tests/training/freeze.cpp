@@ -110,6 +110,8 @@ TEST_CASE("A checkpoint holds the optimizer's state of what learns, and training
     const SafetensorsFile file = SafetensorsFile::open(path);
     CHECK(file.find("optimizer.0.middle.0.weight") != nullptr);
     CHECK(file.find("optimizer.0.front.0.weight") == nullptr);
+    CHECK_THROWS_WITH(trainer.get_state("front.0.weight", 0),
+                      "front.0.weight is frozen: it has neither gradient nor optimizer state");
 
     Model<Straight, Backend> other{Seed{7}};
     Trainer next{other, CrossEntropy{}, sgd, Batch{2}, Seed{}, freeze<"front">};
