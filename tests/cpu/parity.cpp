@@ -68,7 +68,7 @@ void check_layer(const SafetensorsFile& file, const std::string& name) {
         io.codes = reinterpret_cast<std::uint8_t*>(codes.data());
         io.weights = w.data();
         io.biases = b.data();
-        Backend::use_workspace<g>(io, workspace.bytes(), Phase::training, batch);
+        Backend::use_workspace(g, io, workspace.bytes(), Phase::training, batch);
         Backend::forward<g>(context, io);
         CHECK(relative_error(read(y, g.output, cpu::output_layout(g), batch),
                              values_of(file, name + ".output")) <= 1e-4);
