@@ -18,6 +18,7 @@
 #include "typenet/training/device_images.hpp"
 #include "typenet/training/initialization.hpp"
 #include "typenet/training/losses.hpp"
+#include "typenet/training/frozen_features.hpp"
 #include "typenet/training/metrics.hpp"
 #include "typenet/training/model.hpp"
 #include "typenet/training/optimizers.hpp"

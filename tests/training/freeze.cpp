@@ -4,6 +4,7 @@
 #include "support/allocations.hpp"
 #include "support/temporary_folder.hpp"
 #include "typenet/io/weights.hpp"
+#include "typenet/training/frozen_features.hpp"
 #include "typenet/typenet.hpp"
 
 namespace {
@@ -14,10 +15,10 @@ using Backend = typenet::Cpu<float>;
 
 namespace {
 
-using Features = Training<Sgd, Freeze<"front">>;
-constexpr auto& table = stages_in<Straight, Features>;
-constexpr auto& parameters = parameter_plan<Straight, Backend, Features>;
-constexpr MemoryPlan plan = memory_plan<Straight, Backend, Features>(8);
+using Frozen = Training<Sgd, Freeze<"front">>;
+constexpr auto& table = stages_in<Straight, Frozen>;
+constexpr auto& parameters = parameter_plan<Straight, Backend, Frozen>;
+constexpr MemoryPlan plan = memory_plan<Straight, Backend, Frozen>(8);
 constexpr MemoryPlan whole = memory_plan<Straight, Backend, Training<Sgd>>(8);
 
 // Two convolutions are frozen; of the five stages three are left to learn.
@@ -59,7 +60,7 @@ struct Factors {
 }  // namespace
 
 TEST_CASE("Nothing but its output is planned for a frozen stage") {
-    constexpr auto& buffers = buffer_plan<Straight, Backend, Features>;
+    constexpr auto& buffers = buffer_plan<Straight, Backend, Frozen>;
     int outputs = 0;
     for (std::size_t i = 0; i < buffers.count; ++i) {
         const PlannedBuffer& buffer = buffers.buffers[i];
@@ -122,4 +123,56 @@ TEST_CASE("A checkpoint holds the optimizer's state of what learns, and training
     // A trainer that changes everything lacks state there.
     Trainer whole{other, CrossEntropy{}, sgd, Batch{2}};
     CHECK_THROWS_AS(load_checkpoint(other, whole, path), FileError);
+}
+
+namespace {
+
+using Features = Freeze<"features", "norm">;
+using Whole = Network<Input<3, 10, 10>, Named<"features.0", Conv2d<20, Kernel<3>>>,
+                      Named<"norm", BatchNorm2d<>>, Relu, MaxPool2d<Kernel<2>>, Flatten,
+                      Named<"decision.0", Linear<24>>, Relu, Named<"decision.1", Linear<3>>>;
+static_assert(FixedPart<Whole, Features>::layer_count == 4);
+static_assert(LearningPart<Whole, Features>::input_shape == Shape{20, 4, 4});
+static_assert(LearningPart<Whole, Features>::layer_count == 4);
+
+// A Dropout is not fixed, a block of branches is as a whole or not at all.
+using WithBlock =
+    Network<Input<3, 8, 8>, Residual<Named<"a", Conv2d<3, Kernel<1>>>, Relu>,
+            Residual<Named<"b", Conv2d<3, Kernel<1>>>>, Dropout<>, Flatten, Linear<3>>;
+static_assert(FixedPart<WithBlock, Freeze<"a">>::layer_count ==
+              Network<Input<3, 8, 8>, Residual<Conv2d<3, Kernel<1>>, Relu>>::layer_count);
+static_assert(FixedPart<WithBlock, Freeze<"a", "b">>::output_shape == Shape{3, 8, 8});
+static_assert(LearningPart<WithBlock, Freeze<"a", "b">>::layers[0].kind == LayerKind::dropout);
+
+}  // namespace
+
+TEST_CASE("Training on cached features takes the same steps as training the whole network") {
+    constexpr std::size_t images = 12, batch = 4, pixels = 300, values = 320;
+    std::vector<float> samples(images * pixels);
+    std::vector<std::int32_t> labels(images);
+    RandomStream random{Seed{5}, Purpose::synthetic};
+    for (float& sample : samples) sample = random.uniform(-1, 1);
+    for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.below(3));
+    const Sgd sgd{.learning_rate = 0.1f, .momentum = 0.9f};
+
+    Model<Whole, Backend> whole{Seed{1}};
+    whole.set("norm.running_mean", std::vector<float>(20, 0.25f));
+    Model<FixedPart<Whole, Features>, Backend> fixed;
+    Model<LearningPart<Whole, Features>, Backend> learning;
+    split(whole, fixed, learning);
+    const std::vector<float> features = Predictor{fixed, Batch{5}}(samples);
+    REQUIRE(features.size() == images * values);
+
+    Trainer slow{whole, CrossEntropy{}, sgd, Batch{4}, Seed{}, Features{}};
+    Trainer quick{learning, CrossEntropy{}, sgd, Batch{4}};
+    for (std::size_t first = 0; first < images; first += batch) {
+        const std::span given = std::span{labels}.subspan(first, batch);
+        slow.step(std::span{samples}.subspan(first * pixels, batch * pixels), given);
+        quick.step(std::span{features}.subspan(first * values, batch * values), given);
+        CHECK(slow.loss() == quick.loss());
+    }
+    Model<Whole, Backend> joined{Seed{1}};
+    joined.set("norm.running_mean", std::vector<float>(20, 0.25f));
+    join(joined, fixed, learning);
+    CHECK(tensors_of_model(joined) == tensors_of_model(whole));
 }
