@@ -202,3 +202,19 @@ TEST_CASE("Optimizer state goes out and in by name") {
     CHECK_THROWS_AS(other.get_state("cn2.weight", 2), Error);
     CHECK_THROWS_AS(other.set_state("cn2.bias", 0, moment), ShapeError);
 }
+
+TEST_CASE("Label smoothing has PyTorch's values") {
+    // torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1), PyTorch 1.13.1
+    const std::vector<float> logits{1, -2, 0.5f, 0.25f, 3, -1};
+    const std::vector<std::int32_t> classes{0, 2};
+    const float wanted[] = {-0.16479220986366272f, -0.0016372241079807281f, 0.16642944514751434f,
+                            0.012868210673332214f, 0.4453365206718445f,     -0.4582047760486603f};
+    std::vector<float> gradient(6);
+    const LossValue value = CrossEntropy{.label_smoothing = 0.1f}(logits, classes, gradient);
+    CHECK(value.sum / 2 == Approx(2.2626497745513916).epsilon(1e-6));
+    CHECK(value.correct == 1);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(gradient[i] == Approx(wanted[i]).margin(1e-7));
+    Model<Small> model;
+    CHECK_THROWS_WITH(Trainer(model, CrossEntropy{.label_smoothing = 1.5f}, Sgd{}, Batch{1}),
+                      "label smoothing: 1.500000 given; use 0 to 1");
+}

@@ -35,9 +35,19 @@ inline void require_class(std::int32_t label, std::size_t sample, std::int64_t c
                          " outputs; labels count from 0");
 }
 
-/// Softmax and cross entropy in one: -log softmax(logits)[label], the mean over the batch.
-/// Gradient of a logit: (softmax - one at the label) / batch. PyTorch: nn.CrossEntropyLoss.
+/// Softmax and cross entropy in one, the mean over the batch: -log softmax(logits)[label] or, with
+/// label smoothing s, 1 - s of that and s of the mean of -log softmax(logits) over all classes.
+/// Gradient of a logit: (softmax - (1 - s at the label) - s / classes) / batch. PyTorch:
+/// nn.CrossEntropyLoss; Szegedy et al., "Rethinking the Inception architecture", 2016.
 struct CrossEntropy {
+    float label_smoothing = 0;  ///< 0 to 1
+
+    /// Throws Error where the smoothing is out of range; a Trainer asks.
+    void require_hyperparameters() const {
+        if (!(label_smoothing >= 0 && label_smoothing <= 1))
+            throw Error("label smoothing: " + std::to_string(label_smoothing) +
+                        " given; use 0 to 1");
+    }
     /// The network's output must be flat, a logit for each of two classes or more.
     static constexpr Inference check(const Shape& output) {
         if (!output.is_flat())
@@ -55,21 +65,28 @@ struct CrossEntropy {
         const std::size_t batch = labels.size();
         if (batch == 0) return value;
         const std::size_t classes = logits.size() / batch;
+        const double smoothing = label_smoothing;
+        const double everywhere = smoothing / static_cast<double>(classes);
         for (std::size_t n = 0; n < batch; ++n) {
             require_class(labels[n], n, static_cast<std::int64_t>(classes));
             const auto label = static_cast<std::size_t>(labels[n]);
             const std::span row = logits.subspan(n * classes, classes);
             const int best = argmax(row);
             const double most = row[static_cast<std::size_t>(best)];
-            double sum = 0;
-            for (const float logit : row) sum += std::exp(double{logit} - most);
-            value.sum += std::log(sum) + most - double{row[label]};
+            double sum = 0, logit_sum = 0;
+            for (const float logit : row) {
+                sum += std::exp(double{logit} - most);
+                logit_sum += logit;
+            }
+            value.sum += std::log(sum) + most - (1 - smoothing) * double{row[label]};
+            if (smoothing > 0) value.sum -= everywhere * logit_sum;
             value.correct += static_cast<std::size_t>(best) == label;
             if (gradient.empty()) continue;
             for (std::size_t c = 0; c < classes; ++c) {
                 const double share = std::exp(double{row[c]} - most) / sum;
-                gradient[n * classes + c] = static_cast<float>((share - (c == label ? 1.0 : 0.0)) /
-                                                               static_cast<double>(batch));
+                const double wanted = (c == label ? 1 - smoothing : 0.0) + everywhere;
+                gradient[n * classes + c] =
+                    static_cast<float>((share - wanted) / static_cast<double>(batch));
             }
         }
         return value;

@@ -49,6 +49,7 @@ public:
           seed_(seed),
           step_values_(values_of_step()),
           gradients_(4 * (Mode::keeps_gradients ? parameters.learnt_count : parameters.kept)) {
+        if constexpr (requires { loss.require_hyperparameters(); }) loss.require_hyperparameters();
         for (auto& state : state_) state = typename Backend::Arena(parameters.learnt_count * 4);
     }
 

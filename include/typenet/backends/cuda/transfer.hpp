@@ -103,7 +103,7 @@ public:
                   std::int64_t batch) {
         if constexpr (computes<Loss>) {
             launch(cross_entropy<T>, dim3(static_cast<unsigned>(divide_up(batch, warps_per_block))),
-                   dim3(32, warps_per_block), 0, context.stream(), map_,
+                   dim3(32, warps_per_block), 0, context.stream(), map_, loss.label_smoothing,
                    reinterpret_cast<const T*>(outputs), labels_.template as<const std::int32_t>(),
                    reinterpret_cast<T*>(gradients), losses_.floats(),
                    correct_.template as<std::int32_t>(), batch);

@@ -86,11 +86,12 @@ struct LossSum {
     std::int64_t correct;
 };
 
-/// losses[sample] and correct[sample], and (softmax - one at the label) / samples unless
+/// losses[sample] and correct[sample], and the gradients, as CrossEntropy has them, unless
 /// `gradients` is null. One warp a sample; labels are known to be classes.
 template <class T>
-__global__ void cross_entropy(Map map, const T* logits, const std::int32_t* labels, T* gradients,
-                              float* losses, std::int32_t* correct, std::int64_t samples) {
+__global__ void cross_entropy(Map map, float smoothing, const T* logits, const std::int32_t* labels,
+                              T* gradients, float* losses, std::int32_t* correct,
+                              std::int64_t samples) {
     const std::int64_t sample = std::int64_t{blockIdx.x} * warps_per_block + threadIdx.y;
     if (sample >= samples) return;  // a whole warp
     const int pixels = map.height * map.width;
@@ -107,27 +108,32 @@ __global__ void cross_entropy(Map map, const T* logits, const std::int32_t* labe
     largest = warp_largest(largest);
     // The class of the largest logit: the first of equal ones.
     int best = map.channels * pixels;
-    float sum = 0;
+    float sum = 0, logit_sum = 0;
     for (int i = thread; i < size; i += 32) {
         if (i % map.pixel >= map.channels) continue;
         sum += expf(to_float(x[i]) - largest);
+        logit_sum += to_float(x[i]);
         const int own = i % map.pixel * pixels + i / map.pixel;
         if (to_float(x[i]) == largest && own < best) best = own;
     }
     sum = warp_sum(sum);
+    const float everywhere = smoothing / static_cast<float>(map.channels * pixels);
+    if (smoothing > 0) logit_sum = warp_sum(logit_sum);
     for (int offset = 16; offset > 0; offset /= 2) {
         const int other = __shfl_xor_sync(0xffffffffu, best, offset);
         best = other < best ? other : best;
     }
     if (thread == 0) {
-        losses[sample] = logf(sum) + largest - to_float(x[place]);
+        losses[sample] = logf(sum) + largest - (1 - smoothing) * to_float(x[place]);
+        if (smoothing > 0) losses[sample] -= everywhere * logit_sum;
         correct[sample] = best == label ? 1 : 0;
     }
     if (gradients == nullptr) return;
     for (int i = thread; i < size; i += 32) {
         float gradient = 0;
         if (i % map.pixel < map.channels)
-            gradient = (expf(to_float(x[i]) - largest) / sum - (i == place ? 1.0f : 0.0f)) /
+            gradient = (expf(to_float(x[i]) - largest) / sum -
+                        ((i == place ? 1 - smoothing : 0.0f) + everywhere)) /
                        static_cast<float>(samples);
         gradients[sample * size + i] = from_float<T>(gradient);
     }
