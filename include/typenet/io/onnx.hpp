@@ -1,12 +1,10 @@
 // Writing ONNX: the layers of a network with its weights, for other programs to run. The file is a
-// protocol buffer, written by hand. Sources: onnx/onnx.proto and docs/Operators.md of ONNX 1.12.
+// protocol buffer. Sources: onnx/onnx.proto and docs/Operators.md of ONNX 1.12.
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -20,50 +18,11 @@
 #include "../core/layer.hpp"
 #include "../core/parameter_shapes.hpp"
 #include "atomic_file.hpp"
+#include "protobuf.hpp"
 
 namespace typenet {
 
 namespace detail {
-
-/// A message of a protocol buffer, built field by field.
-class ProtoMessage {
-public:
-    ProtoMessage& number(int field, std::int64_t value) {
-        tag(field, 0);
-        return varint(static_cast<std::uint64_t>(value));
-    }
-    ProtoMessage& real(int field, float value) {
-        tag(field, 5);
-        char bytes[sizeof value];
-        std::memcpy(bytes, &value, sizeof value);
-        bytes_.append(bytes, sizeof value);
-        return *this;
-    }
-    ProtoMessage& text(int field, std::string_view value) {
-        head(field, value.size());
-        bytes_ += value;
-        return *this;
-    }
-    ProtoMessage& message(int field, const ProtoMessage& value) {
-        return text(field, value.bytes_);
-    }
-    /// The start of a field of `size` bytes that are written elsewhere.
-    ProtoMessage& head(int field, std::uint64_t size) {
-        tag(field, 2);
-        return varint(size);
-    }
-    const std::string& bytes() const { return bytes_; }
-
-private:
-    void tag(int field, int type) { varint(static_cast<std::uint64_t>(field * 8 + type)); }
-    ProtoMessage& varint(std::uint64_t value) {
-        for (; value > 127; value >>= 7) bytes_ += static_cast<char>(value | 128);
-        bytes_ += static_cast<char>(value);
-        return *this;
-    }
-
-    std::string bytes_;
-};
 
 /// The numbers of ONNX's fields and types that are used here.
 namespace onnx {

@@ -11,6 +11,7 @@
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/names.hpp"
 #include "typenet/core/stages.hpp"
+#include "typenet/io/svg.hpp"
 #include "typenet/io/text_format.hpp"
 
 namespace typenet {
@@ -26,67 +27,6 @@ struct PlanView {
     std::vector<std::string> stages;  ///< their names
     Phase phase;
 };
-
-inline std::string xml_escaped(std::string_view text) {
-    std::string escaped;
-    for (const char c : text) {
-        if (c == '&')
-            escaped += "&amp;";
-        else if (c == '<')
-            escaped += "&lt;";
-        else if (c == '>')
-            escaped += "&gt;";
-        else if (c == '"')
-            escaped += "&quot;";
-        else
-            escaped += c;
-    }
-    return escaped;
-}
-
-/// Builds an SVG element by element. Lengths are in pixels.
-class Drawing {
-public:
-    Drawing(double width, double height)
-        : text_("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + fixed(width, 0) +
-                "\" height=\"" + fixed(height, 0) +
-                "\" font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"12\">\n"
-                "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n") {}
-
-    void line(double x1, double y1, double x2, double y2, std::string_view colour) {
-        text_ += "<line" + number("x1", x1) + number("y1", y1) + number("x2", x2) +
-                 number("y2", y2) + " stroke=\"" + std::string{colour} + "\"/>\n";
-    }
-    /// `hint` is shown under the mouse pointer.
-    void bar(double x, double y, double width, double height, std::string_view colour,
-             std::string_view hint) {
-        text_ += "<rect" + number("x", x) + number("y", y) + number("width", width) +
-                 number("height", height) + " fill=\"" + std::string{colour} +
-                 "\" stroke=\"#444\" stroke-width=\"0.5\"><title>" + xml_escaped(hint) +
-                 "</title></rect>\n";
-    }
-    /// `more` holds attributes.
-    void words(double x, double y, std::string_view text, const std::string& more = {}) {
-        text_ += "<text" + number("x", x) + number("y", y) + " " + more + ">" + xml_escaped(text) +
-                 "</text>\n";
-    }
-    std::string finish() { return text_ + "</svg>\n"; }
-
-    static std::string number(std::string_view name, double value) {
-        return " " + std::string{name} + "=\"" + fixed(value, 2) + "\"";
-    }
-
-private:
-    std::string text_;
-};
-
-/// 1, 2 or 5 times a power of ten, so that at most eight of them make `range`.
-inline double tick_distance(double range) {
-    double power = 1e-6;
-    for (;; power *= 10)
-        for (const double factor : {1, 2, 5})
-            if (range <= 8 * factor * power) return factor * power;
-}
 
 inline std::string draw_plan(const PlanView& plan) {
     struct Role {
@@ -132,11 +72,10 @@ inline std::string draw_plan(const PlanView& plan) {
                   "text-anchor=\"end\" fill=\"#666\"");
 
     const double tick = tick_distance(mebibytes(plan.bytes));
-    const int decimals = tick < 0.1 ? 3 : tick < 1 ? 1 : 0;
     for (int i = 0; i * tick <= mebibytes(plan.bytes); ++i) {
         const double y = top + height - i * tick * pixels;
         drawing.line(left - 5, y, left + width, y, i == 0 ? "#444" : "#ddd");
-        drawing.words(left - 9, y + 4, fixed(i * tick, decimals), "text-anchor=\"end\"");
+        drawing.words(left - 9, y + 4, tick_label(i * tick, tick), "text-anchor=\"end\"");
     }
     const double middle = top + height / 2;
     drawing.words(18, middle, "offset, MiB",

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,38 +17,10 @@
 
 #include "../core/error.hpp"
 #include "byte_reader.hpp"
+#include "crc.hpp"
 #include "json.hpp"
 
 namespace typenet::detail {
-
-/// The tables of CRC-32 (polynomial 0xEDB88320), for eight bytes at a time.
-inline constexpr auto crc32_tables = [] {
-    std::array<std::array<std::uint32_t, 256>, 8> tables{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-        std::uint32_t value = i;
-        for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0xEDB88320 : 0);
-        tables[0][i] = value;
-    }
-    for (std::size_t k = 1; k < 8; ++k)
-        for (std::size_t i = 0; i < 256; ++i)
-            tables[k][i] = tables[k - 1][i] >> 8 ^ tables[0][tables[k - 1][i] & 255];
-    return tables;
-}();
-
-inline std::uint32_t crc32(std::span<const std::byte> bytes) {
-    constexpr auto& tables = crc32_tables;
-    std::uint32_t crc = ~std::uint32_t{0};
-    for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-        std::uint64_t word;
-        std::memcpy(&word, bytes.data(), 8);
-        word ^= crc;
-        crc = 0;
-        for (std::size_t k = 0; k < 8; ++k) crc ^= tables[7 - k][word >> (8 * k) & 255];
-    }
-    for (const std::byte byte : bytes)
-        crc = crc >> 8 ^ tables[0][(crc ^ std::to_integer<std::uint32_t>(byte)) & 255];
-    return ~crc;
-}
 
 /// The directory of a zip file, and its entries' bytes.
 class ZipFile {
