@@ -394,3 +394,27 @@ TEST_CASE("signals and short writes lose nothing") {
     CHECK(error == "no error");
     CHECK(received == text);
 }
+
+TEST_CASE("a file is extended by what it lacks, and replaced where it holds something else") {
+    const TemporaryFolder folder;
+    const fs::path path = folder / "a";
+    struct ::stat before {
+    }, after{};
+    const auto extend = [&](const std::string& text) {
+        ::stat(path.c_str(), &before);
+        typenet::extend_file(path, text);
+        ::stat(path.c_str(), &after);
+        CHECK(contents(path) == text);
+    };
+    extend("one");  // not there before
+    extend("one, two");
+    CHECK(before.st_ino == after.st_ino);
+    extend("one, two");
+    CHECK(before.st_ino == after.st_ino);
+    extend("one");  // shorter
+    CHECK(before.st_ino != after.st_ino);
+    extend("two, three");
+    CHECK(before.st_ino != after.st_ino);
+    CHECK_THROWS_AS(typenet::extend_file(folder / "none/a", "one"), typenet::FileError);
+    CHECK_THROWS_AS(typenet::extend_file(folder.path(), "one"), typenet::FileError);
+}

@@ -232,4 +232,28 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
     file.commit();
 }
 
+/// Makes `text` the contents of `path`. Where `text` begins with what the file holds, only the rest
+/// is written, behind it: programs that follow the file see it grow, where write_file would put
+/// another in its place. A crash then leaves the start of `text`, which the next call completes.
+/// Throws FileError; the old contents then stay, or are the start.
+inline void extend_file(const std::filesystem::path& path, std::string_view text) {
+    const detail::Descriptor file{
+        detail::uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC); })};
+    if (file.get() < 0) return write_file(path, text);
+    std::string old(text.size() + 1, '\0');
+    std::size_t size = 0;
+    while (size < old.size()) {
+        const auto count = detail::uninterrupted(
+            [&] { return ::read(file.get(), old.data() + size, old.size() - size); });
+        if (count < 0) detail::throw_file_error(path, "cannot read", errno);
+        if (count == 0) break;
+        size += static_cast<std::size_t>(count);
+    }
+    old.resize(size);
+    if (!text.starts_with(old)) return write_file(path, text);
+    detail::write_all(file.get(), std::as_bytes(std::span(text.substr(size))), path);
+    if (detail::uninterrupted([&] { return ::fsync(file.get()); }) != 0)
+        detail::throw_file_error(path, "cannot write", errno);
+}
+
 }  // namespace typenet

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ public:
 
     int classes() const { return classes_; }
     std::int64_t count(int truth, int predicted) const { return counts_[index(truth, predicted)]; }
+    /// All of them, row by row.
+    std::span<const std::int64_t> counts() const { return counts_; }
     /// Samples of a class.
     std::int64_t samples(int truth) const {
         std::int64_t sum = 0;
