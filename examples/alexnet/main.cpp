@@ -185,7 +185,11 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         "           with 'same', drops out after ReLU and ends in a softmax; inputs in [0, 1].\n"
         "           Not stated: the learning rate. Keras's default of 0.001 leaves this network\n"
         "           at chance, so it is 0.0001. Initial weights as Keras draws them (glorot).\n\n"
-        "Ctrl-C stops after the current step, with the last finished epoch in --out.");
+        "Ctrl-C stops after the current step, with the last finished epoch in --out.\n\n"
+        "--out also gets report.html, a page about the run with all of these pictures:\n"
+        "curves.svg (loss and accuracy), confusion.svg (what was taken for what) and filters.svg\n"
+        "(the first convolution's weights); metrics.csv and metrics.jsonl, a line an epoch; and\n"
+        "events.out.tfevents.alexnet: 'tensorboard --logdir DIR' draws it while the run goes on.");
     add_data(*command, options.data);
     command
         ->add_option("--limit-train", options.data.limit_train,
@@ -269,8 +273,9 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
     add_machine(*command, options.machine);
     command
         ->add_option("--out", options.out,
-                     "Folder for weights.safetensors and checkpoint.safetensors, written after "
-                     "every epoch (default with --resume: the same folder)")
+                     "Folder for weights.safetensors, checkpoint.safetensors, and what people look "
+                     "at (see below), written after every epoch (default with --resume: the same "
+                     "folder)")
         ->check(not_empty())
         ->type_name("DIR");
     add_json(*command, options.json, " after every epoch");

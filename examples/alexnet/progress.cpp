@@ -41,14 +41,13 @@ void put(const std::string& text) {
     std::fflush(stderr);
 }
 
-/// 4000 s as "1:06:40".
+}  // namespace
+
 std::string clock_text(double seconds) {
     const auto whole = static_cast<std::int64_t>(seconds + 0.5);
     return whole < 3600 ? fmt::format("{}:{:02}", whole / 60, whole % 60)
                         : fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
-
-}  // namespace
 
 Progress::Progress(bool wanted)
     : wanted_(wanted), terminal_(is_terminal()), colour_(terminal_ && !is_set("NO_COLOR")) {}

@@ -7,6 +7,9 @@
 
 namespace alexnet {
 
+/// 4000 s as "1:06:40".
+std::string clock_text(double seconds);
+
 class Progress {
 public:
     /// Nothing is shown where not `wanted`. Colour only where NO_COLOR is unset.

@@ -16,7 +16,7 @@ namespace tn = typenet;
 
 namespace {
 
-/// The members of an epoch in a report, all but its number.
+/// The members of an epoch in a report, behind its number, steps and learning rate.
 constexpr struct {
     const char* key;
     double EpochResult::*member;
@@ -27,28 +27,29 @@ constexpr struct {
     {"test_accuracy", &EpochResult::test_accuracy},
     {"images_per_second", &EpochResult::images_per_second},
     {"seconds", &EpochResult::seconds},
+    {"finished", &EpochResult::finished},
 };
 
-void add_epochs(tn::JsonWriter& json, std::span<const EpochResult> epochs) {
-    json.begin_array();
-    for (const EpochResult& result : epochs) {
-        json.begin_object().key("epoch").value(result.epoch);
-        for (const auto& [key, member] : epoch_members) json.key(key).value(result.*member);
-        json.end_object();
-    }
-    json.end_array();
+/// The members of an epoch, without the classes; the caller opens and closes the object.
+void add_members(tn::JsonWriter& json, const EpochResult& result) {
+    json.key("epoch").value(result.epoch).key("steps").value(result.steps);
+    json.key("learning_rate").value(result.learning_rate);
+    for (const auto& [key, member] : epoch_members) json.key(key).value(result.*member);
+}
+
+/// {"disc":12.5,...}; NaN, which means no image, becomes null.
+void add_per_class(tn::JsonWriter& json, std::span<const double> per_class,
+                   std::span<const std::string> names) {
+    json.key("per_class").begin_object();
+    for (std::size_t c = 0; c < std::min(per_class.size(), names.size()); ++c)
+        json.key(names[c]).value(per_class[c]);
+    json.end_object();
 }
 
 void add_accuracies(tn::JsonWriter& json, const TestResult& test,
                     std::span<const std::string> names) {
-    json.key("test_accuracy").value(test.confusion.accuracy()).key("per_class").begin_object();
-    for (std::size_t c = 0; c < names.size(); ++c) {
-        const int truth = static_cast<int>(c);
-        // Without images there is no accuracy: NaN, which JSON shows as null.
-        const bool known = test.confusion.samples(truth) > 0;
-        json.key(names[c]).value(known ? test.confusion.accuracy(truth) : std::nan(""));
-    }
-    json.end_object();
+    json.key("test_accuracy").value(test.confusion.accuracy());
+    add_per_class(json, accuracies(test.confusion), names);
 }
 
 std::size_t longest(std::span<const std::string> names) {
@@ -69,8 +70,14 @@ void print_error(const std::string& message) {
 
 std::string to_json(std::span<const EpochResult> epochs) {
     tn::JsonWriter json;
-    add_epochs(json, epochs);
-    return json.text();
+    json.begin_array();
+    for (const EpochResult& result : epochs) {
+        add_members(json.begin_object(), result);
+        json.key("per_class").begin_array();
+        for (const double accuracy : result.per_class) json.value(accuracy);
+        json.end_array().end_object();
+    }
+    return json.end_array().text();
 }
 
 std::vector<EpochResult> epochs_from_json(const std::string& text) {
@@ -83,6 +90,12 @@ std::vector<EpochResult> epochs_from_json(const std::string& text) {
                 epoch_members, [&](const auto& entry) { return key == entry.key; });
             if (key == "epoch")
                 result.epoch = reader.natural();
+            else if (key == "steps")
+                result.steps = reader.natural();
+            else if (key == "learning_rate")
+                result.learning_rate = static_cast<float>(reader.number());
+            else if (key == "per_class")
+                reader.array([&] { result.per_class.push_back(reader.number()); });
             else if (known != std::end(epoch_members))
                 result.*(known->member) = reader.number();
             else
@@ -96,11 +109,45 @@ std::vector<EpochResult> epochs_from_json(const std::string& text) {
     return epochs;
 }
 
+std::string to_json_lines(std::span<const EpochResult> epochs, std::span<const std::string> names) {
+    std::string lines;
+    for (const EpochResult& result : epochs) {
+        tn::JsonWriter json;
+        add_members(json.begin_object(), result);
+        add_per_class(json, result.per_class, names);
+        lines += json.end_object().text() + "\n";
+    }
+    return lines;
+}
+
+std::string to_csv(std::span<const EpochResult> epochs) {
+    std::string lines = "epoch,steps,learning_rate";
+    for (const auto& [key, member] : epoch_members) lines += std::string{","} + key;
+    lines += "\n";
+    for (const EpochResult& result : epochs) {
+        lines += fmt::format("{},{},{}", result.epoch, result.steps, result.learning_rate);
+        for (const auto& [key, member] : epoch_members) lines += fmt::format(",{}", result.*member);
+        lines += "\n";
+    }
+    return lines;
+}
+
+std::vector<double> accuracies(const tn::ConfusionMatrix& confusion) {
+    std::vector<double> per_class;
+    for (int c = 0; c < confusion.classes(); ++c)
+        per_class.push_back(confusion.samples(c) > 0 ? confusion.accuracy(c) : std::nan(""));
+    return per_class;
+}
+
 void write_report(const std::filesystem::path& path, std::span<const EpochResult> epochs,
                   const TestResult& test, std::span<const std::string> names) {
     tn::JsonWriter json;
-    json.begin_object().key("epochs");
-    add_epochs(json, epochs);
+    json.begin_object().key("epochs").begin_array();
+    for (const EpochResult& result : epochs) {
+        add_members(json.begin_object(), result);
+        json.end_object();
+    }
+    json.end_array();
     add_accuracies(json, test, names);
     tn::write_file(path, json.end_object().text() + "\n");
 }

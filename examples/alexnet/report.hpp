@@ -16,12 +16,16 @@ namespace alexnet {
 /// One finished epoch.
 struct EpochResult {
     std::int64_t epoch = 0;     ///< from 1
+    std::int64_t steps = 0;     ///< done by its end, over all epochs
+    float learning_rate = 0;    ///< of its last step
     double train_loss = 0;      ///< mean over the epoch's images, as they were met
     double train_accuracy = 0;  ///< of the same, per cent
     double test_loss = 0;
     double test_accuracy = 0;  ///< per cent
     double images_per_second = 0;
-    double seconds = 0;  ///< of training, without the test
+    double seconds = 0;               ///< of training, without the test
+    double finished = 0;              ///< when its test was done, in seconds since 1970
+    std::vector<double> per_class{};  ///< test accuracy, per cent; NaN without test images
 };
 
 /// What a test found.
@@ -33,6 +37,14 @@ struct TestResult {
 /// Epochs as a JSON array, and back; throws typenet::Error for text that is not such an array.
 std::string to_json(std::span<const EpochResult> epochs);
 std::vector<EpochResult> epochs_from_json(const std::string& text);
+
+/// A line for each epoch: as JSON, with the accuracy of each class, and as comma-separated values
+/// under a line of names.
+std::string to_json_lines(std::span<const EpochResult> epochs, std::span<const std::string> names);
+std::string to_csv(std::span<const EpochResult> epochs);
+
+/// The test accuracy of each class, per cent; NaN where there was no image of it.
+std::vector<double> accuracies(const typenet::ConfusionMatrix& confusion);
 
 /// Makes `path` the report of a run: epochs, overall and per class accuracy. Crash-safe. Throws
 /// typenet::FileError.

@@ -13,6 +13,7 @@
 
 #include "data.hpp"
 #include "interrupt.hpp"
+#include "run_files.hpp"
 #include "system.hpp"
 
 namespace alexnet {
@@ -25,42 +26,6 @@ namespace {
 constexpr const char* recipe_key = "recipe";
 constexpr const char* epochs_key = "epochs";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
-
-/// The options that decide over a run's numbers, as the command line has them.
-std::map<std::string, std::string> deciding_options(const TrainOptions& options) {
-    const auto limit = [](std::int64_t value) {
-        return value < 0 ? std::string{"none"} : std::to_string(value);
-    };
-    const Recipe& recipe = options.recipe;
-    std::map<std::string, std::string> entries{
-        {"--recipe", recipe.name},
-        {"--data", options.data.is_synthetic() ? "synthetic" : "CIFAR-10"},
-        {"--optimizer", recipe.optimizer},
-        {"--lr", fmt::format("{}", recipe.learning_rate)},
-        {"--batch", std::to_string(recipe.batch)},
-        {"--init", recipe.initialization},
-        {"--precision", options.machine.precision},
-        {"--seed", std::to_string(recipe.seed)},
-        {"--limit-train", limit(options.data.limit_train)},
-        {"--limit-test", limit(options.data.limit_test)},
-    };
-    if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
-    if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
-    if (const tn::Augmentation& changes = recipe.augmentation) {
-        if (changes.crop_padding > 0) entries["--crop"] = std::to_string(changes.crop_padding);
-        if (changes.flip) entries["--flip"] = "on";
-        if (changes.jitter > 0) entries["--jitter"] = fmt::format("{}", changes.jitter);
-    }
-    if (recipe.schedule != "constant") {
-        entries["--schedule"] = recipe.schedule;
-        entries["--decay-every"] = std::to_string(recipe.decay_every);
-        entries["--decay"] = fmt::format("{}", recipe.decay);
-        entries["--patience"] = std::to_string(recipe.patience);
-        entries["--warm-up"] = fmt::format("{}", recipe.warm_up);
-        if (recipe.schedule == "cosine") entries["--epochs"] = std::to_string(recipe.epochs);
-    }
-    return entries;
-}
 
 /// Fills in the checkpoint and the epochs done.
 void resume(Session& session, const TrainOptions& options) {
@@ -111,6 +76,41 @@ RunFiles files_of(const TrainOptions& options) {
 
 }  // namespace
 
+std::map<std::string, std::string> deciding_options(const TrainOptions& options) {
+    const auto limit = [](std::int64_t value) {
+        return value < 0 ? std::string{"none"} : std::to_string(value);
+    };
+    const Recipe& recipe = options.recipe;
+    std::map<std::string, std::string> entries{
+        {"--recipe", recipe.name},
+        {"--data", options.data.is_synthetic() ? "synthetic" : "CIFAR-10"},
+        {"--optimizer", recipe.optimizer},
+        {"--lr", fmt::format("{}", recipe.learning_rate)},
+        {"--batch", std::to_string(recipe.batch)},
+        {"--init", recipe.initialization},
+        {"--precision", options.machine.precision},
+        {"--seed", std::to_string(recipe.seed)},
+        {"--limit-train", limit(options.data.limit_train)},
+        {"--limit-test", limit(options.data.limit_test)},
+    };
+    if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
+    if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
+    if (const tn::Augmentation& changes = recipe.augmentation) {
+        if (changes.crop_padding > 0) entries["--crop"] = std::to_string(changes.crop_padding);
+        if (changes.flip) entries["--flip"] = "on";
+        if (changes.jitter > 0) entries["--jitter"] = fmt::format("{}", changes.jitter);
+    }
+    if (recipe.schedule != "constant") {
+        entries["--schedule"] = recipe.schedule;
+        entries["--decay-every"] = std::to_string(recipe.decay_every);
+        entries["--decay"] = fmt::format("{}", recipe.decay);
+        entries["--patience"] = std::to_string(recipe.patience);
+        entries["--warm-up"] = fmt::format("{}", recipe.warm_up);
+        if (recipe.schedule == "cosine") entries["--epochs"] = std::to_string(recipe.epochs);
+    }
+    return entries;
+}
+
 void require_writable(const fs::path& path) {
     if (!path.empty()) tn::AtomicFile{path};  // opened and given up
 }
@@ -134,6 +134,7 @@ Session open_session(const TrainOptions& options) {
     }
     require_writable(session.files.weights);
     require_writable(session.files.checkpoint);
+    require_run_files_writable(session.files.folder);
     return session;
 }
 

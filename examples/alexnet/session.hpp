@@ -46,6 +46,9 @@ Session open_session(const TrainOptions& options);
 /// Throws typenet::FileError unless `path` can be written.
 void require_writable(const std::filesystem::path& path);
 
+/// The options that decide over a run's numbers, as the command line has them.
+std::map<std::string, std::string> deciding_options(const TrainOptions& options);
+
 /// What weights files and checkpoints say about themselves.
 std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
                                                     const Session& session);

@@ -16,6 +16,7 @@
 
 #include "interrupt.hpp"
 #include "run.hpp"
+#include "run_files.hpp"
 #include "running_loss.hpp"
 #include "schedule.hpp"
 #include "session.hpp"
@@ -28,6 +29,16 @@ inline typenet::Initialization initialization_of(const Recipe& recipe) {
     if (recipe.initialization == "kaiming") return typenet::Initialization::kaiming_normal;
     if (recipe.initialization == "glorot") return typenet::Initialization::glorot_uniform;
     return typenet::Initialization::pytorch;
+}
+
+/// The filters of the first convolution, which sees colours.
+template <class Net, class Backend>
+Filters first_filters(const typenet::Model<Net, Backend>& model) {
+    static_assert(Net::input_shape.channels == 3);
+    for (typenet::TensorShape& tensor : typenet::parameter_shapes(Net::layers))
+        if (Net::layers[static_cast<std::size_t>(tensor.layer)].kind == typenet::LayerKind::conv2d)
+            return {tensor.shape, model.get(tensor.name)};
+    return {};
 }
 
 /// Trains one epoch. Throws Interrupted between two steps, and Error where the loss is not finite.
@@ -93,7 +104,8 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         session.checkpoint.reset();
     }
 
-    print_device(describe<Backend>(model.context(), options.machine));
+    const std::string device = describe<Backend>(model.context(), options.machine);
+    print_device(device);
     print_run(options, session, Net::parameter_count);
     if (train_images && !train_images->is_on_device()) print_copies("training", session.train);
     if (!test_images.is_on_device()) print_copies("test", session.test);
@@ -127,18 +139,26 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
                         numbered("test", epoch, options));
         require_finite(test->loss, "test", epoch, options);
         session.epochs.push_back({.epoch = static_cast<std::int64_t>(epoch),
+                                  .steps = trainer.steps(),
+                                  .learning_rate = schedule.learning_rate(trainer.steps() - 1),
                                   .train_loss = loss.mean(),
                                   .train_accuracy = loss.accuracy(),
                                   .test_loss = test->loss,
                                   .test_accuracy = test->confusion.accuracy(),
                                   .images_per_second = static_cast<double>(loss.images()) / seconds,
-                                  .seconds = seconds});
+                                  .seconds = seconds,
+                                  .finished = unix_time(),
+                                  .per_class = accuracies(test->confusion)});
 
         // The checkpoint first: should the next write fail, the epoch is not lost.
         if (!session.files.folder.empty()) {
             tn::save_checkpoint(model, trainer, session.files.checkpoint,
                                 checkpoint_metadata(options, session));
             tn::save(model, session.files.weights, weights_metadata(options, session));
+            write_run_files(options, session, *test,
+                            {.device = device,
+                             .parameters = Net::parameter_count,
+                             .filters = first_filters(model)});
         }
         if (!session.files.json.empty())
             write_report(session.files.json, session.epochs, *test, session.names);

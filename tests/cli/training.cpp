@@ -6,14 +6,19 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <regex>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/program.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include "typenet/core.hpp"
+#include "typenet/io/event_file.hpp"
+#include "typenet/io/json.hpp"
 #include "typenet/io/safetensors.hpp"
 #include "typenet/models/alexnet.hpp"
 
@@ -50,6 +55,55 @@ bool same_contents(const fs::path& a, const fs::path& b) {
 const std::vector<std::string> classes{"disc",  "ring",     "square", "frame", "triangle",
                                        "cross", "crescent", "star",   "bars",  "hourglass"};
 
+/// What a run leaves in --out.
+const char* const run_names =
+    "checkpoint.safetensors confusion.svg curves.svg events.out.tfevents.alexnet filters.svg "
+    "metrics.csv metrics.jsonl report.html weights.safetensors";
+
+/// Checks that the files in --out tell what --json tells, once for each epoch.
+void check_tables(const fs::path& out, const Report& report) {
+    std::istringstream table{contents(out / "metrics.csv")};
+    std::istringstream lines{contents(out / "metrics.jsonl")};
+    std::string head, row, line;
+    REQUIRE(std::getline(table, head));
+    typenet::EventFile events{report.epochs.at(0).at("finished")};
+    std::map<std::string, double> per_class;
+    for (const auto& epoch : report.epochs) {
+        REQUIRE(std::getline(table, row));
+        std::istringstream names{head}, values{row};
+        std::size_t cells = 0;
+        for (std::string name, value;
+             std::getline(names, name, ',') && std::getline(values, value, ','); ++cells)
+            CHECK(std::stod(value) == epoch.at(name));
+        CHECK(cells == epoch.size());
+
+        REQUIRE(std::getline(lines, line));
+        typenet::JsonReader reader{line};
+        per_class.clear();
+        reader.object([&](const std::string& key) {
+            if (key == "per_class")
+                reader.object([&](const std::string& name) { per_class[name] = reader.number(); });
+            else
+                CHECK(reader.number() == epoch.at(key));
+        });
+        for (const auto& [tag, key] :
+             std::vector<std::pair<std::string, std::string>>{{"loss/train", "train_loss"},
+                                                              {"loss/test", "test_loss"},
+                                                              {"accuracy/train", "train_accuracy"},
+                                                              {"accuracy/test", "test_accuracy"},
+                                                              {"learning_rate", "learning_rate"}})
+            events.scalar(tag, static_cast<std::int64_t>(epoch.at("epoch")), epoch.at("finished"),
+                          epoch.at(key));
+    }
+    CHECK_FALSE(std::getline(table, row));
+    CHECK_FALSE(std::getline(lines, line));
+    CHECK(per_class == report.per_class);
+    CHECK(contents(out / "events.out.tfevents.alexnet") == events.bytes());
+    // Its 96 filters.
+    const std::string filters = contents(out / "filters.svg");
+    CHECK_THAT(filters, ContainsText("filter 95, ") && !ContainsText("filter 96, "));
+}
+
 }  // namespace
 
 TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the same bits") {
@@ -62,17 +116,22 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
         run(train({"--epochs", "2", "--out", whole, "--json", (folder / "whole.json").string()}));
     INFO(finished.err);
     REQUIRE(finished.code == 0);
-    CHECK(names_in(whole) == "checkpoint.safetensors weights.safetensors");
+    CHECK(names_in(whole) == run_names);
     const Report report = read_report(folder / "whole.json");
     REQUIRE(report.epochs.size() == 2);
     for (std::size_t e = 0; e < 2; ++e) {
         const auto& epoch = report.epochs[e];
-        CHECK(epoch.size() == 7);
+        CHECK(epoch.size() == 10);
         CHECK(epoch.at("epoch") == static_cast<double>(e + 1));
         CHECK_THAT(epoch.at("train_loss"), WithinAbs(std::log(10.0), 0.5));
         CHECK_THAT(epoch.at("test_loss"), WithinAbs(std::log(10.0), 0.5));
         CHECK_THAT(epoch.at("images_per_second") * epoch.at("seconds"), WithinRel(12.0, 1e-9));
     }
+    CHECK(report.epochs[1].at("steps") == 6);
+    CHECK(report.epochs[1].at("learning_rate") == 0.01);
+    CHECK(report.epochs[1].at("finished") - report.epochs[0].at("finished") >=
+          report.epochs[1].at("seconds"));
+    check_tables(whole, report);
     CHECK(report.test_accuracy == report.epochs[1].at("test_accuracy"));
     REQUIRE(report.per_class.size() == 10);
     double sum = 0;  // of ten images, one of each class
@@ -112,6 +171,7 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
         same_contents(folder / "whole/weights.safetensors", folder / "pieces/weights.safetensors"));
     Report pieced = read_report(folder / "pieces.json");
     REQUIRE(pieced.epochs.size() == 2);
+    check_tables(pieces, pieced);
     for (std::size_t e = 0; e < 2; ++e)
         for (const char* key : {"train_loss", "test_loss", "test_accuracy"})
             CHECK(pieced.epochs[e].at(key) == report.epochs[e].at(key));
@@ -140,7 +200,7 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
                               std::regex{"alexnet: interrupted in epoch (\\d+) of 9999: epoch "
                                          "(\\d+) is in .*/pieces; go on with --resume"}));
     const std::string done = match[2];
-    CHECK(names_in(pieces) == "checkpoint.safetensors weights.safetensors");
+    CHECK(names_in(pieces) == run_names);
     for (const char* name : {"weights.safetensors", "checkpoint.safetensors"}) {
         const auto file = typenet::SafetensorsFile::open(folder / "pieces" / name);
         CHECK(file.metadata().at("epoch") == done);
