@@ -1,4 +1,4 @@
-// Ctrl-C: the first one asks for an orderly end, the second one ends at once.
+// Ctrl-C and `kill`: the first one asks for an orderly end, the second one ends at once.
 #pragma once
 
 #include <csignal>
@@ -7,13 +7,14 @@
 
 namespace alexnet {
 
-/// The run was stopped by Ctrl-C; `what()` says what is left of it. Exit code 130.
+/// The run was stopped by Ctrl-C or `kill`; `what()` says what is left of it. Exit code 130.
 class Interrupted : public typenet::Error {
 public:
     using Error::Error;
 };
 
-/// While it lives, the first SIGINT only makes `requested()` true. One at a time.
+/// While it lives, the first SIGINT and the first SIGTERM only make `requested()` true. One at a
+/// time.
 class InterruptGuard {
 public:
     InterruptGuard();
@@ -24,7 +25,7 @@ public:
     static bool requested();
 
 private:
-    struct sigaction previous_ {};
+    struct sigaction previous_[2]{};
 };
 
 }  // namespace alexnet

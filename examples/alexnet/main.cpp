@@ -92,6 +92,7 @@ CLI::Validator not_empty() {
 constexpr std::uint64_t most_images = 10'000'000;
 constexpr std::uint64_t most_batch = 100'000;
 constexpr std::uint64_t most_epochs = 1'000'000;
+constexpr std::uint64_t most_steps = 1'000'000'000'000;
 constexpr std::uint64_t most_threads = 1024;
 
 void add_data(CLI::App& command, DataOptions& data) {
@@ -185,7 +186,10 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         "           with 'same', drops out after ReLU and ends in a softmax; inputs in [0, 1].\n"
         "           Not stated: the learning rate. Keras's default of 0.001 leaves this network\n"
         "           at chance, so it is 0.0001. Initial weights as Keras draws them (glorot).\n\n"
-        "Ctrl-C stops after the current step, with the last finished epoch in --out.\n\n"
+        "--out gets checkpoints (checkpoint-STEPS.safetensors): after every epoch, every\n"
+        "--checkpoint-every steps, and when Ctrl-C or `kill` stops the run after the current\n"
+        "step. --resume goes on from there with the same bits as if the run had never stopped;\n"
+        "so it does after a crash, from the last checkpoint.\n\n"
         "--out also gets report.html, a page about the run with all of these pictures:\n"
         "curves.svg (loss and accuracy), confusion.svg (what was taken for what) and filters.svg\n"
         "(the first convolution's weights); metrics.csv and metrics.jsonl, a line an epoch; and\n"
@@ -273,17 +277,29 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
     add_machine(*command, options.machine);
     command
         ->add_option("--out", options.out,
-                     "Folder for weights.safetensors, checkpoint.safetensors, and what people look "
-                     "at (see below), written after every epoch (default with --resume: the same "
-                     "folder)")
+                     "Folder for checkpoints, for the weights after every epoch "
+                     "(weights.safetensors) and for those with the best test accuracy "
+                     "(best.safetensors), and what people look at (see below); default with "
+                     "--resume: the same folder")
         ->check(not_empty())
         ->type_name("DIR");
+    command
+        ->add_option("--checkpoint-every", options.checkpoint_every,
+                     "Steps between checkpoints within an epoch; 0: only after each epoch")
+        ->check(whole_number(0, most_steps))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--keep", options.keep, "Keep so many checkpoints, the last ones")
+        ->check(whole_number(1, most_epochs))
+        ->type_name("N")
+        ->capture_default_str();
     add_json(*command, options.json, " after every epoch");
     command
         ->add_option("--resume", options.resume,
-                     "Go on after the last finished epoch of the run with this --out")
+                     "Go on from the last checkpoint of the run with this --out, or from that "
+                     "very checkpoint; needs that run's other options")
         ->check(not_empty())
-        ->type_name("DIR");
+        ->type_name("DIR|FILE");
     add_progress(*command, options.progress);
     return command;
 }
@@ -454,6 +470,10 @@ int run_program(int argc, char** argv) {
         require_schedule(train_options.recipe.schedule, *train);
         if (train->count("--momentum") > 0 && train_options.recipe.optimizer != "sgd")
             throw CLI::ValidationError("--momentum: belongs to --optimizer sgd");
+        for (const char* option : {"--checkpoint-every", "--keep"})
+            if (train->count(option) > 0 && train_options.out.empty() &&
+                train_options.resume.empty())
+                throw CLI::ValidationError(fmt::format("{}: needs --out", option));
         require_compatible(train_options.machine);
         require_compatible(eval_options.machine);
         require_compatible(predict_options.machine);

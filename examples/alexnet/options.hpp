@@ -71,9 +71,11 @@ struct TrainOptions {
     Recipe recipe;
     MachineOptions machine;
     bool progress = true;
-    std::filesystem::path out;     ///< empty: the weights are not kept
-    std::filesystem::path json;    ///< empty: no report
-    std::filesystem::path resume;  ///< empty: from the start
+    std::filesystem::path out;          ///< empty: nothing is kept
+    std::filesystem::path json;         ///< empty: no report
+    std::filesystem::path resume;       ///< a folder or a checkpoint; empty: from the start
+    std::int64_t checkpoint_every = 0;  ///< steps; 0: after each epoch alone
+    int keep = 2;                       ///< checkpoints
 };
 
 struct EvalOptions {

@@ -52,9 +52,10 @@ std::string clock_text(double seconds) {
 Progress::Progress(bool wanted)
     : wanted_(wanted), terminal_(is_terminal()), colour_(terminal_ && !is_set("NO_COLOR")) {}
 
-void Progress::begin(const std::string& task, std::int64_t total) {
+void Progress::begin(const std::string& task, std::int64_t total, std::int64_t done) {
     task_ = task;
     total_ = total;
+    first_ = done;
     start_ = last_ = Clock::now();
 }
 
@@ -67,7 +68,7 @@ bool Progress::is_due(std::int64_t done) const {
 void Progress::show(std::int64_t done, const std::string& note) {
     last_ = Clock::now();
     const double seconds = std::chrono::duration<double>(last_ - start_).count();
-    const double rate = static_cast<double>(done) / seconds;
+    const double rate = static_cast<double>(done - first_) / seconds;
     const double share = static_cast<double>(done) / static_cast<double>(total_);
     const std::string left = clock_text(static_cast<double>(total_ - done) / rate);
     if (!terminal_) {

@@ -18,8 +18,8 @@ public:
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    /// Starts a task of `total` images: "epoch 1/10".
-    void begin(const std::string& task, std::int64_t total);
+    /// Starts a task of `total` images, of which `done` are done: "epoch 1/10".
+    void begin(const std::string& task, std::int64_t total, std::int64_t done = 0);
     /// Shows that `done` images are done, where it is time to (20 times a second at most), with
     /// a note such as "loss 2.303".
     template <class Note>
@@ -41,6 +41,7 @@ private:
     bool colour_;
     std::string task_;
     std::int64_t total_ = 0;
+    std::int64_t first_ = 0;  // images that were done at the start
     Clock::time_point start_;
     Clock::time_point last_;
 };

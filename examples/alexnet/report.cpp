@@ -68,6 +68,13 @@ void print_error(const std::string& message) {
     std::fputs(("alexnet: error: " + message + "\n").c_str(), stderr);
 }
 
+bool is_best(std::span<const EpochResult> epochs) {
+    const EpochResult& last = epochs.back();
+    return std::ranges::all_of(epochs.first(epochs.size() - 1), [&](const EpochResult& epoch) {
+        return epoch.test_accuracy < last.test_accuracy;
+    });
+}
+
 std::string to_json(std::span<const EpochResult> epochs) {
     tn::JsonWriter json;
     json.begin_array();

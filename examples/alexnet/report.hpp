@@ -28,6 +28,9 @@ struct EpochResult {
     std::vector<double> per_class{};  ///< test accuracy, per cent; NaN without test images
 };
 
+/// Whether the last epoch has a higher test accuracy than all before it.
+bool is_best(std::span<const EpochResult> epochs);
+
 /// What a test found.
 struct TestResult {
     typenet::ConfusionMatrix confusion;

@@ -39,6 +39,18 @@ public:
         return mean;
     }
 
+    /// Calls f(name, member) for all that a checkpoint keeps of it.
+    template <class Self, class F>
+    static void for_each_member(Self& self, const F& f) {
+        f("sum", self.sum_);
+        f("since_line", self.since_line_);
+        f("recent", self.recent_);
+        f("weight", self.weight_);
+        f("images", self.images_);
+        f("correct", self.correct_);
+        f("batches", self.batches_);
+    }
+
 private:
     double sum_ = 0;
     double since_line_ = 0;
@@ -53,9 +65,7 @@ private:
 /// that of guessing.
 class ChanceWatch {
 public:
-    /// `images` are those that a resumed run has behind it.
-    ChanceWatch(std::int64_t images, std::int64_t classes)
-        : images_(images), chance_(std::log(static_cast<double>(classes))) {}
+    explicit ChanceWatch(std::int64_t classes) : chance_(std::log(static_cast<double>(classes))) {}
 
     /// Takes the mean loss of a batch; true when it is time to warn, once a run.
     bool notices(double loss, std::int64_t batch) {
@@ -66,17 +76,27 @@ public:
         const double mean = window_sum_ / static_cast<double>(window_images_);
         window_images_ = 0;
         window_sum_ = 0;
-        if (warned_ || images_ < 10'000 || std::abs(mean - chance_) > 0.01) return false;
-        return warned_ = true;
+        if (warnings_ > 0 || images_ < 10'000 || std::abs(mean - chance_) > 0.01) return false;
+        ++warnings_;
+        return true;
     }
     std::int64_t images() const { return images_; }
 
+    /// Calls f(name, member) for all that a checkpoint keeps of it.
+    template <class Self, class F>
+    static void for_each_member(Self& self, const F& f) {
+        f("images", self.images_);
+        f("window_images", self.window_images_);
+        f("window_sum", self.window_sum_);
+        f("warnings", self.warnings_);
+    }
+
 private:
-    std::int64_t images_;
     double chance_;
+    std::int64_t images_ = 0;
     std::int64_t window_images_ = 0;
     double window_sum_ = 0;
-    bool warned_ = false;
+    std::int64_t warnings_ = 0;
 };
 
 }  // namespace alexnet

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdio>
 #include <system_error>
 #include <typenet/core/error.hpp>
@@ -11,6 +13,7 @@
 #include <typenet/io/json.hpp>
 #include <utility>
 
+#include "checkpoints.hpp"
 #include "data.hpp"
 #include "interrupt.hpp"
 #include "run_files.hpp"
@@ -25,13 +28,85 @@ namespace {
 
 constexpr const char* recipe_key = "recipe";
 constexpr const char* epochs_key = "epochs";
-constexpr const char* checkpoint_name = "checkpoint.safetensors";
+constexpr const char* progress_key = "progress";
 
-/// Fills in the checkpoint and the epochs done.
+template <class Counters>
+void add_members(tn::JsonWriter& json, const Counters& counters) {
+    json.begin_object();
+    Counters::for_each_member(counters,
+                              [&](const char* name, auto value) { json.key(name).value(value); });
+    json.end_object();
+}
+/// Every member must be there.
+template <class Counters>
+void read_members(tn::JsonReader& reader, Counters& counters) {
+    int missing = 0;
+    Counters::for_each_member(counters, [&](const char*, auto) { ++missing; });
+    reader.object([&](const std::string& key) {
+        bool known = false;
+        Counters::for_each_member(counters, [&]<class T>(const char* name, T& member) {
+            if (key != name) return;
+            known = true;
+            if constexpr (std::integral<T>)
+                member = reader.natural();
+            else
+                member = reader.number();
+        });
+        if (!known) reader.fail("there is no counter " + key);
+        --missing;
+    });
+    if (missing > 0) reader.fail("a counter is missing");
+}
+
+/// What a run has counted since the last finished epoch, and back.
+std::string progress_to_json(const Session& session) {
+    tn::JsonWriter json;
+    json.begin_object().key("seconds").value(session.seconds);
+    add_members(json.key("loss"), session.loss);
+    add_members(json.key("watch"), session.watch);
+    return json.end_object().text();
+}
+void read_progress(const std::string& text, Session& session) {
+    tn::JsonReader reader(text);
+    int read = 0;
+    reader.object([&](const std::string& key) {
+        ++read;
+        if (key == "seconds")
+            session.seconds = reader.number();
+        else if (key == "loss")
+            read_members(reader, session.loss);
+        else if (key == "watch")
+            read_members(reader, session.watch);
+        else
+            reader.fail("there is no member " + key);
+    });
+    if (read != 3) reader.fail("a member is missing");
+    reader.finish();
+}
+
+/// The checkpoint that --resume names: itself, or the last one of a folder.
+fs::path checkpoint_of(const fs::path& named) {
+    if (fs::is_regular_file(named)) return named;
+    const std::vector<CheckpointFile> files = checkpoints_in(named);
+    if (files.empty())
+        throw tn::FileError(named.string(), "holds no checkpoint",
+                            "name the --out folder of an earlier run, or one of its checkpoints");
+    return files.back().path;
+}
+
+tn::SafetensorsFile open_checkpoint(const fs::path& path, const TrainOptions& options) {
+    try {
+        return tn::SafetensorsFile::open(path);
+    } catch (const tn::FileError& error) {
+        refuse_checkpoint(options, error.what());
+    }
+}
+
+/// Fills in the checkpoint, the epochs done and what was counted since.
 void resume(Session& session, const TrainOptions& options) {
-    session.checkpoint_path = options.resume / checkpoint_name;
+    session.checkpoint_path = checkpoint_of(options.resume);
     const std::string path = session.checkpoint_path.string();
-    session.checkpoint = tn::SafetensorsFile::open(path);
+    session.checkpoint = open_checkpoint(session.checkpoint_path, options);
     const auto& metadata = session.checkpoint->metadata();
     const std::map<std::string, std::string> given = deciding_options(options);
     for (const auto& [option, value] : given) {
@@ -50,12 +125,16 @@ void resume(Session& session, const TrainOptions& options) {
             throw tn::FileError(
                 path, fmt::format("was written with {} {}, which is not given", option, value),
                 "give the options of that run, or start anew without --resume");
-    const auto epochs = metadata.find(epochs_key);
+    const auto entry = [&](const char* key) {
+        const auto found = metadata.find(key);
+        return found == metadata.end() ? std::string{} : found->second;
+    };
     try {
-        session.epochs = epochs_from_json(epochs == metadata.end() ? "" : epochs->second);
+        session.epochs = epochs_from_json(entry(epochs_key));
+        read_progress(entry(progress_key), session);
     } catch (const tn::JsonError& error) {
-        throw tn::FileError(path, fmt::format("its list of epochs is damaged: {}", error.what()),
-                            "start anew without --resume");
+        refuse_checkpoint(
+            options, fmt::format("{}: its account of the run is damaged: {}", path, error.what()));
     }
     const int wanted = options.recipe.epochs;
     if (std::cmp_greater_equal(session.epochs.size(), wanted))
@@ -64,14 +143,40 @@ void resume(Session& session, const TrainOptions& options) {
                             "give more --epochs to go on");
 }
 
+fs::path folder_of(const fs::path& file) {
+    return file.has_parent_path() ? file.parent_path() : fs::path{"."};
+}
+
 RunFiles files_of(const TrainOptions& options) {
     RunFiles files;
     files.json = options.json;
-    files.folder = options.out.empty() ? options.resume : options.out;
+    files.folder = options.out;
+    if (files.folder.empty())
+        files.folder =
+            fs::is_regular_file(options.resume) ? folder_of(options.resume) : options.resume;
     if (files.folder.empty()) return files;
     files.weights = files.folder / "weights.safetensors";
-    files.checkpoint = files.folder / checkpoint_name;
+    files.best = files.folder / "best.safetensors";
     return files;
+}
+
+/// Makes the folder where it is not there, and makes sure that it is this run's alone.
+void take_folder(Session& session) {
+    const fs::path& folder = session.files.folder;
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure)
+        throw tn::FileError(folder.string(), "cannot make this folder: " + failure.message(),
+                            "choose another --out");
+    session.lock = tn::FolderLock{folder, "another training run"};
+    const bool goes_on =
+        session.checkpoint && fs::equivalent(folder, folder_of(session.checkpoint_path));
+    if (!goes_on && !checkpoints_in(folder).empty())
+        throw tn::FileError(
+            folder.string(), "holds the checkpoints of an earlier run",
+            fmt::format("go on with --resume {}, delete them, or choose another --out",
+                        folder.string()));
+    tn::remove_abandoned(folder);
 }
 
 }  // namespace
@@ -115,8 +220,8 @@ void require_writable(const fs::path& path) {
     if (!path.empty()) tn::AtomicFile{path};  // opened and given up
 }
 
-Session open_session(const TrainOptions& options) {
-    Session session;
+Session open_session(const TrainOptions& options, std::int64_t classes) {
+    Session session{classes};
     session.files = files_of(options);
     if (!options.resume.empty()) resume(session, options);
     session.train = load_data(options.data, tn::Split::train);
@@ -124,18 +229,34 @@ Session open_session(const TrainOptions& options) {
     session.names = class_names(session.train);
 
     require_writable(session.files.json);
-    if (!session.files.folder.empty()) {
-        std::error_code failure;
-        fs::create_directories(session.files.folder, failure);
-        if (failure)
-            throw tn::FileError(session.files.folder.string(),
-                                "cannot make this folder: " + failure.message(),
-                                "choose another --out");
-    }
+    if (!session.files.folder.empty()) take_folder(session);
     require_writable(session.files.weights);
-    require_writable(session.files.checkpoint);
+    require_writable(session.files.best);
     require_run_files_writable(session.files.folder);
     return session;
+}
+
+void require_position(const Session& session, std::int64_t steps, std::int64_t steps_per_epoch) {
+    const std::int64_t epoch_steps = session.loss.batches();
+    const std::int64_t finished = static_cast<std::int64_t>(session.epochs.size());
+    if (epoch_steps > steps_per_epoch || steps != finished * steps_per_epoch + epoch_steps)
+        throw tn::FileError(
+            session.checkpoint_path.string(),
+            fmt::format("was written after {} steps, {} of them in epoch {}, which are not those "
+                        "of epochs of {} steps",
+                        steps, epoch_steps, finished + 1, steps_per_epoch),
+            "give the --data of that run");
+}
+
+void refuse_checkpoint(const TrainOptions& options, const std::string& problem) {
+    std::string earlier;
+    if (fs::is_directory(options.resume)) {
+        std::vector<CheckpointFile> files = checkpoints_in(options.resume);
+        if (files.size() > 1)
+            earlier = fmt::format("; to go on from the checkpoint before it, --resume {}",
+                                  files[files.size() - 2].path.string());
+    }
+    throw tn::Error(problem + earlier);
 }
 
 std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
@@ -154,6 +275,7 @@ std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& optio
     std::map<std::string, std::string> metadata = deciding_options(options);
     metadata.merge(weights_metadata(options, session));
     metadata[epochs_key] = to_json(session.epochs);
+    metadata[progress_key] = progress_to_json(session);
     return metadata;
 }
 
@@ -162,15 +284,12 @@ std::string numbered(const char* task, std::size_t epoch, const TrainOptions& op
 }
 
 void stop_run(const TrainOptions& options, const Session& session) {
-    const std::size_t done = session.epochs.size();
-    std::string kept = "no epoch was finished, nothing was written";
-    if (done > 0 && session.files.folder.empty())
-        kept = "nothing was kept, since there was no --out";
-    else if (done > 0)
-        kept = fmt::format("epoch {0} is in {1}; go on with --resume {1}", done,
-                           session.files.folder.string());
-    throw Interrupted(
-        fmt::format("interrupted in epoch {} of {}: {}", done + 1, options.recipe.epochs, kept));
+    const std::string folder = session.files.folder.string();
+    throw Interrupted(fmt::format("interrupted in epoch {} of {}, after {} steps of it: {}",
+                                  session.epochs.size() + 1, options.recipe.epochs,
+                                  session.loss.batches(),
+                                  folder.empty() ? "nothing was kept, since there was no --out"
+                                                 : "go on with --resume " + folder));
 }
 
 void require_finite(double loss, const char* which, std::size_t epoch,
@@ -219,6 +338,10 @@ void print_run(const TrainOptions& options, const Session& session, std::int64_t
                recipe.optimizer == "sgd" ? fmt::format("momentum {}, ", recipe.momentum) : "",
                recipe.batch, recipe.initialization, recipe.seed);
     if (session.files.folder.empty()) fmt::print("The weights are not kept: there is no --out\n");
+    if (!session.checkpoint_path.empty())
+        fmt::print("Going on from {}: epoch {}, after {} steps of it\n",
+                   session.checkpoint_path.string(), session.epochs.size() + 1,
+                   session.loss.batches());
     std::fflush(stdout);
 }
 

@@ -8,40 +8,60 @@
 #include <optional>
 #include <string>
 #include <typenet/data/dataset.hpp>
+#include <typenet/io/folder_lock.hpp>
 #include <typenet/io/safetensors.hpp>
 #include <vector>
 
 #include "options.hpp"
 #include "report.hpp"
+#include "running_loss.hpp"
 
 namespace alexnet {
 
 /// The metadata key of the names of the classes, with commas between.
 inline constexpr const char* classes_key = "classes";
 
-/// Paths of what is written after every epoch; empty where it is not wanted.
+/// Paths of what a run writes; empty where it is not wanted.
 struct RunFiles {
-    std::filesystem::path folder;
+    std::filesystem::path folder;  ///< with the checkpoints
     std::filesystem::path weights;
-    std::filesystem::path checkpoint;
+    std::filesystem::path best;
     std::filesystem::path json;
 };
 
-/// A training run before its first step.
+/// A training run: its data and files, and how far it has come. After the model, the optimizer and
+/// the steps, the latter is all that a run has to know to go on: order, augmentation and dropout
+/// are drawn by counter.
 struct Session {
+    /// For a network of so many classes.
+    explicit Session(std::int64_t classes) : watch(classes) {}
+
     typenet::Dataset train;
     typenet::Dataset test;
-    std::vector<std::string> names;   ///< of the classes
-    std::vector<EpochResult> epochs;  ///< those that a resumed run has finished
+    std::vector<std::string> names;  ///< of the classes
     RunFiles files;
-    /// Of a resumed run, with where it was read.
+    typenet::FolderLock lock;  ///< of files.folder
+
+    std::vector<EpochResult> epochs;  ///< the finished ones
+    EpochLoss loss;                   ///< of the epoch under way: its batches() are done
+    double seconds = 0;               ///< that these have taken
+    ChanceWatch watch;
+
+    /// What a resumed run goes on from, until it was loaded.
     std::optional<typenet::SafetensorsFile> checkpoint;
     std::filesystem::path checkpoint_path;
 };
 
 /// Reads data and checkpoint and makes sure that every file can be written. Throws typenet::Error,
-/// also where the checkpoint comes of another recipe; no file has changed then.
-Session open_session(const TrainOptions& options);
+/// also where the checkpoint comes of another recipe, and where the folder holds the checkpoints of
+/// another run or another process trains there; no file has changed then.
+Session open_session(const TrainOptions& options, std::int64_t classes);
+
+/// Throws typenet::FileError unless so many steps lead to where the session stands.
+void require_position(const Session& session, std::int64_t steps, std::int64_t steps_per_epoch);
+
+/// Throws what `problem` says of the session's checkpoint, with the earlier ones of its folder.
+[[noreturn]] void refuse_checkpoint(const TrainOptions& options, const std::string& problem);
 
 /// Throws typenet::FileError unless `path` can be written.
 void require_writable(const std::filesystem::path& path);
@@ -58,7 +78,7 @@ std::map<std::string, std::string> checkpoint_metadata(const TrainOptions& optio
 /// "epoch 3/10"
 std::string numbered(const char* task, std::size_t epoch, const TrainOptions& options);
 
-/// Throws Interrupted, which says what is kept.
+/// Throws Interrupted, which says where the run stands and how to go on.
 [[noreturn]] void stop_run(const TrainOptions& options, const Session& session);
 
 /// Throws typenet::Error where the training diverges.
@@ -74,7 +94,7 @@ void warn_of_chance(const TrainOptions& options, std::int64_t images);
 void require_classes(const std::map<std::string, std::string>& metadata,
                      const std::vector<std::string>& names, const std::filesystem::path& weights);
 
-/// What a training run is about to do.
+/// What a training run is about to do, and from where.
 void print_run(const TrainOptions& options, const Session& session, std::int64_t parameters);
 
 }  // namespace alexnet

@@ -14,10 +14,10 @@
 #include <typenet/training/trainer.hpp>
 #include <utility>
 
+#include "checkpoints.hpp"
 #include "interrupt.hpp"
 #include "run.hpp"
 #include "run_files.hpp"
-#include "running_loss.hpp"
 #include "schedule.hpp"
 #include "session.hpp"
 #include "system.hpp"
@@ -41,18 +41,28 @@ Filters first_filters(const typenet::Model<Net, Backend>& model) {
     return {};
 }
 
-/// Trains one epoch. Throws Interrupted between two steps, and Error where the loss is not finite.
-template <class System, class Trainer, class Backend>
-EpochLoss train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Backend>>& images,
-                      const typenet::Loader& loader, const TrainOptions& options,
-                      const Session& session, const Schedule& schedule, ChanceWatch& watch,
-                      Progress& progress) {
+/// Trains one epoch, from where the session stands in it to its end or to an interrupt. `keep()`
+/// writes a checkpoint. Throws Error where the loss is not finite.
+template <class System, class Trainer, class Backend, class Keep>
+void train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Backend>>& images,
+                 const typenet::Loader& loader, const TrainOptions& options, Session& session,
+                 const Schedule& schedule, Progress& progress, const Keep& keep) {
+    using Clock = std::chrono::steady_clock;
     const std::size_t done = session.epochs.size();
     const bool is_pytorch = options.recipe.name == "pytorch";
-    EpochLoss loss;
-    progress.begin(numbered("epoch", done + 1, options), session.train.size());
-    for (const typenet::ImageBatch& batch : loader.epoch(static_cast<std::int64_t>(done))) {
-        if (InterruptGuard::requested()) stop_run(options, session);
+    EpochLoss& loss = session.loss;
+    const auto is_due = [&](std::int64_t steps) {
+        return options.checkpoint_every > 0 && steps % options.checkpoint_every == 0 &&
+               loss.batches() < loader.batches_per_epoch();
+    };
+    Clock::time_point start = Clock::now();
+    const auto take_time = [&] {
+        session.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    progress.begin(numbered("epoch", done + 1, options), session.train.size(), loss.images());
+    for (const typenet::ImageBatch& batch :
+         loader.epoch(static_cast<std::int64_t>(done), loss.batches())) {
+        if (InterruptGuard::requested()) break;
         trainer.set_learning_rate(schedule.learning_rate(trainer.steps()));
         if (images)
             trainer.step(*images, batch, System::normalization);
@@ -65,22 +75,26 @@ EpochLoss train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImage
             progress.clear();
             print_loss(done + 1, loss.batches(), *mean);
         }
-        if (watch.notices(mean_of_batch, batch.size())) {
+        if (session.watch.notices(mean_of_batch, batch.size())) {
             progress.clear();
-            warn_of_chance(options, watch.images());
+            warn_of_chance(options, session.watch.images());
         }
         progress.update(loss.images(), [&] { return loss_note(loss.recent()); });
+        if (is_due(trainer.steps())) {
+            take_time();
+            keep();
+            start = Clock::now();
+        }
     }
+    take_time();
     progress.clear();
-    return loss;
 }
 
 template <class System, class Backend, class Optimizer>
 void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     namespace tn = typenet;
-    using Clock = std::chrono::steady_clock;
     using Net = typename System::Network;
-    Session session = open_session(options);
+    Session session = open_session(options, Net::output_shape.size());
     const Recipe& recipe = options.recipe;
     const tn::Seed seed{recipe.seed};
 
@@ -100,9 +114,21 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     if (!recipe.augmentation) train_images.emplace(model, session.train);
     const tn::DeviceImages test_images{model, session.test};
     if (session.checkpoint) {
-        tn::load_checkpoint(model, trainer, *session.checkpoint, session.checkpoint_path);
+        try {
+            tn::load_checkpoint(model, trainer, *session.checkpoint, session.checkpoint_path);
+        } catch (const tn::FileError& error) {
+            refuse_checkpoint(options, error.what());
+        }
+        require_position(session, trainer.steps(), loader.batches_per_epoch());
         session.checkpoint.reset();
     }
+    const auto keep = [&] {
+        const std::filesystem::path& folder = session.files.folder;
+        if (folder.empty()) return;
+        tn::save_checkpoint(model, trainer, checkpoint_path(folder, trainer.steps()),
+                            checkpoint_metadata(options, session));
+        remove_old_checkpoints(folder, trainer.steps(), options.keep);
+    };
 
     const std::string device = describe<Backend>(model.context(), options.machine);
     print_device(device);
@@ -111,8 +137,6 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     if (!test_images.is_on_device()) print_copies("test", session.test);
 
     Progress progress{options.progress};
-    ChanceWatch watch{static_cast<std::int64_t>(session.epochs.size()) * session.train.size(),
-                      Net::output_shape.size()};
     Schedule schedule{recipe, loader.batches_per_epoch()};
     typenet::EarlyStop early_stop{recipe.early_stop};
     const auto observe = [&](const EpochResult& epoch) {
@@ -123,14 +147,16 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         if (observe(epoch)) refuse_to_go_on(options, epoch);
     std::optional<TestResult> test;
     while (std::cmp_less(session.epochs.size(), recipe.epochs)) {
+        train_epoch<System>(trainer, train_images, loader, options, session, schedule, progress,
+                            keep);
+        // Before the test and the files that follow from it: a run that ends amid these goes on
+        // here, and does them again with the same bits.
+        keep();
         if (InterruptGuard::requested()) stop_run(options, session);
-        const Clock::time_point start = Clock::now();
-        const EpochLoss loss = train_epoch<System>(trainer, train_images, loader, options, session,
-                                                   schedule, watch, progress);
-        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
         const std::size_t epoch = session.epochs.size() + 1;
         const auto logits_of = [&](const tn::ImageBatch& batch) {
+            if (InterruptGuard::requested()) stop_run(options, session);
             std::vector<float> outputs = predictor(test_images, batch, System::normalization);
             make_logits(Net::layers[Net::layer_count - 1], outputs);
             return outputs;
@@ -138,6 +164,8 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         test = run_test(logits_of, test_batches, session.test, progress,
                         numbered("test", epoch, options));
         require_finite(test->loss, "test", epoch, options);
+        const EpochLoss loss = std::exchange(session.loss, {});
+        const double seconds = std::exchange(session.seconds, 0);
         session.epochs.push_back({.epoch = static_cast<std::int64_t>(epoch),
                                   .steps = trainer.steps(),
                                   .learning_rate = schedule.learning_rate(trainer.steps() - 1),
@@ -150,11 +178,10 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
                                   .finished = unix_time(),
                                   .per_class = accuracies(test->confusion)});
 
-        // The checkpoint first: should the next write fail, the epoch is not lost.
         if (!session.files.folder.empty()) {
-            tn::save_checkpoint(model, trainer, session.files.checkpoint,
-                                checkpoint_metadata(options, session));
-            tn::save(model, session.files.weights, weights_metadata(options, session));
+            const auto metadata = weights_metadata(options, session);
+            tn::save(model, session.files.weights, metadata);
+            if (is_best(session.epochs)) tn::save(model, session.files.best, metadata);
             write_run_files(options, session, *test,
                             {.device = device,
                              .parameters = Net::parameter_count,

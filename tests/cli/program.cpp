@@ -55,7 +55,9 @@ void become_program(const std::vector<std::string>& arguments, const Surrounding
     for (const std::string& argument : arguments)
         argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    ::execv(ALEXNET_PROGRAM, argv.data());
+    const char* program =
+        surroundings.program.empty() ? ALEXNET_PROGRAM : surroundings.program.c_str();
+    ::execv(program, argv.data());
 }
 
 }  // namespace
@@ -85,17 +87,22 @@ Finished run(const std::vector<std::string>& arguments, const Surroundings& surr
 
     Finished finished;
     if (!surroundings.interrupt_at.empty()) {
-        // 10 minutes are far more than any start takes; a program that ended is waited for below.
-        const auto deadline = std::chrono::steady_clock::now() + 10min;
-        while (text_of(out_path).find(surroundings.interrupt_at) == std::string::npos &&
-               std::chrono::steady_clock::now() < deadline) {
+        // A program that ended is waited for below.
+        const auto has_ended = [&] {
             ::siginfo_t ended{};
             const bool known =
                 ::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
-            if (known && ended.si_pid == child) break;
-            std::this_thread::sleep_for(10ms);
-        }
-        ::kill(child, SIGINT);
+            return known && ended.si_pid == child;
+        };
+        using Clock = std::chrono::steady_clock;
+        // 10 minutes are far more than any start takes.
+        const auto deadline = Clock::now() + 10min;
+        while (text_of(out_path).find(surroundings.interrupt_at) == std::string::npos &&
+               Clock::now() < deadline && !has_ended())
+            std::this_thread::sleep_for(2ms);
+        const auto moment = Clock::now() + surroundings.signal_after;
+        while (Clock::now() < moment && !has_ended()) std::this_thread::sleep_for(200us);
+        ::kill(child, surroundings.signal);
     }
     if (terminal >= 0) {
         // Reading fails when the program has closed its end.

@@ -1,6 +1,7 @@
 // Runs the program alexnet as a shell would, and reads what it leaves.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -26,8 +27,11 @@ struct Surroundings {
     std::string stdout_path{};                         ///< empty: into Finished::out
     bool terminal = false;                             ///< stderr is one
     std::int64_t largest_file = -1;                    ///< bytes; -1: no limit
-    /// SIGINT is sent when stdout holds this text.
+    std::string program{};                             ///< its path; empty: alexnet
+    /// `signal` is sent so long after stdout first holds this text.
     std::string interrupt_at{};
+    std::chrono::microseconds signal_after{0};
+    int signal = SIGINT;
 };
 
 Finished run(const std::vector<std::string>& arguments, const Surroundings& surroundings = {});

@@ -56,9 +56,9 @@ const std::vector<std::string> classes{"disc",  "ring",     "square", "frame", "
                                        "cross", "crescent", "star",   "bars",  "hourglass"};
 
 /// What a run leaves in --out.
-const char* const run_names =
-    "checkpoint.safetensors confusion.svg curves.svg events.out.tfevents.alexnet filters.svg "
-    "metrics.csv metrics.jsonl report.html weights.safetensors";
+const char* const pictures =
+    "confusion.svg curves.svg events.out.tfevents.alexnet filters.svg "
+    "metrics.csv metrics.jsonl report.html";
 
 /// Checks that the files in --out tell what --json tells, once for each epoch.
 void check_tables(const fs::path& out, const Report& report) {
@@ -116,7 +116,9 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
         run(train({"--epochs", "2", "--out", whole, "--json", (folder / "whole.json").string()}));
     INFO(finished.err);
     REQUIRE(finished.code == 0);
-    CHECK(names_in(whole) == run_names);
+    CHECK(names_in(whole) ==
+          "best.safetensors checkpoint-00000003.safetensors checkpoint-00000006.safetensors " +
+              std::string{pictures} + " weights.safetensors");
     const Report report = read_report(folder / "whole.json");
     REQUIRE(report.epochs.size() == 2);
     for (std::size_t e = 0; e < 2; ++e) {
@@ -160,7 +162,10 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
     CHECK(weights.find("fc3.weight")->shape == std::vector<std::int64_t>{10, 4096});
 
     // The same in two pieces, the second one with another number of threads.
-    REQUIRE(run(train({"--epochs", "1", "--out", pieces})).code == 0);
+    REQUIRE(run(train({"--epochs", "1", "--out", pieces, "--checkpoint-every", "2", "--keep", "1"}))
+                .code == 0);
+    CHECK(names_in(pieces) == "best.safetensors checkpoint-00000003.safetensors " +
+                                  std::string{pictures} + " weights.safetensors");
     CHECK_FALSE(
         same_contents(folder / "whole/weights.safetensors", folder / "pieces/weights.safetensors"));
     const Finished resumed = run(train({"--epochs", "2", "--resume", pieces, "--threads", "3",
@@ -187,24 +192,26 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
     CHECK_THAT(refusal({"--seed", "7"}), ContainsText("was written with --seed 0, not --seed 7"));
     CHECK_THAT(refusal({"--batch", "3"}), ContainsText("was written with --batch 4, not"));
     CHECK_THAT(refusal({"--optimizer", "adam"}), ContainsText("--optimizer sgd, not"));
-    const Finished over = run(train({"--epochs", "2", "--resume", pieces}));
+    const Finished over = run(train({"--epochs", "1", "--resume", pieces}));
     CHECK(over.code == 1);
-    CHECK_THAT(over.err, ContainsText("2 of 2 epochs are done; give more --epochs to go on"));
+    CHECK_THAT(over.err, ContainsText("1 of 1 epochs are done; give more --epochs to go on"));
 
-    // Ctrl-C in the third epoch.
-    const Finished stopped = run(train({"--epochs", "9999", "--resume", pieces}),
-                                 {.interrupt_at = "AlexNet: 58322314 parameters"});
+    // `kill` in a later epoch.
+    const Finished stopped =
+        run(train({"--epochs", "9999", "--resume", pieces, "--keep", "1"}),
+            {.interrupt_at = "AlexNet: 58322314 parameters", .signal = SIGTERM});
     CHECK(stopped.code == 130);
+    CHECK_THAT(stopped.out, ContainsText("Going on from " + pieces +
+                                         "/checkpoint-00000006.safetensors: epoch 2, after 3 "
+                                         "steps of it\n"));
     std::smatch match;
-    REQUIRE(std::regex_search(stopped.err, match,
-                              std::regex{"alexnet: interrupted in epoch (\\d+) of 9999: epoch "
-                                         "(\\d+) is in .*/pieces; go on with --resume"}));
-    const std::string done = match[2];
-    CHECK(names_in(pieces) == run_names);
-    for (const char* name : {"weights.safetensors", "checkpoint.safetensors"}) {
-        const auto file = typenet::SafetensorsFile::open(folder / "pieces" / name);
-        CHECK(file.metadata().at("epoch") == done);
-    }
+    REQUIRE(std::regex_search(
+        stopped.err, match,
+        std::regex{"alexnet: interrupted in epoch (\\d+) of 9999, after ([0-3]) steps of it: go on "
+                   "with --resume .*/pieces\n$"}));
+    const int steps = 3 * (std::stoi(match[1]) - 1) + std::stoi(match[2]);
+    CHECK(names_in(pieces) == "best.safetensors checkpoint-0000000" + std::to_string(steps) +
+                                  ".safetensors " + pictures + " weights.safetensors");
 
     // The weights give in `eval` what they gave in the run; on the way, the bar of a terminal.
     const auto eval = [&](const Arguments& more, const Surroundings& surroundings) {
@@ -236,17 +243,25 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
           "");
 }
 
-TEST_CASE("Ctrl-C in the first epoch leaves nothing") {
+TEST_CASE("Ctrl-C in the first epoch leaves a checkpoint") {
     const TemporaryFolder folder;
     const std::string out = (folder / "out").string();
     const Finished stopped = run({"train", "--data", "synthetic", "--limit-test", "10", "--out",
                                   out, "--json", (folder / "a.json").string()},
                                  {.interrupt_at = "AlexNet: 58322314 parameters"});
     CHECK(stopped.code == 130);
-    CHECK(stopped.err ==
-          "alexnet: interrupted in epoch 1 of 10: no epoch was finished, nothing was written\n");
+    std::smatch match;
+    REQUIRE(std::regex_match(stopped.err, match,
+                             std::regex{"alexnet: interrupted in epoch 1 of 10, after (\\d) steps "
+                                        "of it: go on with --resume " +
+                                        out + "\n"}));
     CHECK(names_in(folder.path()) == "out");
-    CHECK(names_in(out) == "");
+    CHECK(names_in(out) == "checkpoint-0000000" + match[1].str() + ".safetensors");
+
+    const Finished lost = run({"train", "--data", "synthetic", "--limit-test", "10"},
+                              {.interrupt_at = "AlexNet: 58322314 parameters"});
+    CHECK(lost.code == 130);
+    CHECK_THAT(lost.err, ContainsText("steps of it: nothing was kept, since there was no --out"));
 }
 
 TEST_CASE("a training that diverges stops with nothing written") {
@@ -270,7 +285,8 @@ TEST_CASE("a disk that refuses the weights leaves none, and no report") {
         run(train({"--epochs", "1", "--out", out, "--json", (folder / "a.json").string()}),
             {.largest_file = 100'000'000});
     CHECK(finished.code == 1);
-    CHECK_THAT(finished.err, ContainsText("checkpoint.safetensors: cannot write: File too large"));
+    CHECK_THAT(finished.err,
+               ContainsText("checkpoint-00000003.safetensors: cannot write: File too large"));
     CHECK(names_in(folder.path()) == "out");
     CHECK(names_in(out) == "");
 }
@@ -321,6 +337,10 @@ TEST_CASE("a run stops early, and does not go on unless told to") {
     CHECK(stopped.out.find("Epoch 3") == std::string::npos);
     CHECK(stopped.out.find("Accuracy of the network") != std::string::npos);
 
+    const Finished again = with({"--epochs", "9", "--early-stop", "1", "--resume", out});
+    CHECK(again.code == 0);
+    CHECK_THAT(again.out, ContainsText("No lower test loss for 1 epoch: stopped after epoch 2"));
+    REQUIRE(with({"--epochs", "9", "--early-stop", "2", "--resume", out}).code == 0);
     const Finished refused = with({"--epochs", "9", "--early-stop", "1", "--resume", out});
     CHECK(refused.code == 1);
     CHECK_THAT(refused.err, ContainsText("stopped early after epoch 2"));

@@ -76,7 +76,9 @@ TEST_CASE("help says what there is, for each command") {
                              "--device auto|cpu|cuda=auto",
                              "--precision f32|tf32|bf16=f32",
                              "--json",
-                             "--resume",
+                             "--checkpoint-every N=0",
+                             "--keep N=2",
+                             "--resume DIR|FILE",
                              "--no-progress",
                              "--schedule constant|step|cosine|plateau=constant",
                              "--weight-decay",
@@ -189,6 +191,9 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--device", "cpu", "--precision", "bf16"}, "--precision: bf16 needs --device cuda; '"},
         {{"--precision", "tf32"}, "--precision: tf32 needs --device cuda; 'alexnet train --help'"},
         {{"--out", ""}, "--out: '' given; use a path"},
+        {{"--out", "a", "--keep", "0"}, "--keep: '0' given; use a whole number from 1"},
+        {{"--keep", "3"}, "--keep: needs --out"},
+        {{"--checkpoint-every", "100"}, "--checkpoint-every: needs --out"},
     };
     for (const auto& [more, message] : cases) {
         Arguments arguments{"train", "--data", "synthetic"};
@@ -246,7 +251,7 @@ TEST_CASE("files that cannot be written are refused before training") {
     check_refusal(with("--json", folder.path()), 1, ": is a folder");
     check_refusal(with("--json", folder / "no/a.json"), 1, "a.json: cannot open the folder");
     check_refusal(with("--resume", folder / "no"), 1,
-                  "no/checkpoint.safetensors: cannot be opened");
+                  "no: holds no checkpoint; name the --out folder of an earlier run");
     fs::create_directories(folder / "taken/weights.safetensors");
     check_refusal(with("--out", folder / "taken"), 1, "weights.safetensors: is a folder");
     CHECK(names_in(folder.path()) == "file taken");
@@ -273,10 +278,10 @@ TEST_CASE("weights and checkpoints that are none are refused") {
     typenet::write_safetensors(folder / "weights.safetensors", tensors);
     check_refusal(eval, 1, "tensor \"cn1.weight\" is missing; name a file that holds the weights");
 
-    typenet::write_safetensors(folder / "checkpoint.safetensors", tensors);
+    typenet::write_safetensors(folder / "checkpoint-00000012.safetensors", tensors);
     check_refusal({"train", "--data", "synthetic", "--resume", folder.path().string()}, 1,
                   "is not a checkpoint of this program");
-    CHECK(names_in(folder.path()) == "checkpoint.safetensors weights.safetensors");
+    CHECK(names_in(folder.path()) == "checkpoint-00000012.safetensors weights.safetensors");
 }
 
 TEST_CASE("results that cannot be printed are an error") {

@@ -361,6 +361,44 @@ TEST_CASE("a process killed in the middle leaves the old file") {
     CHECK(contents(folder / "a") == "new");
 }
 
+TEST_CASE("temporaries of killed processes can be told from those in use, and deleted") {
+    const TemporaryFolder folder;
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        AtomicFile file(folder / "a");
+        char byte = 0;
+        if (::write(ends[1], &byte, 1) == 1) ::pause();
+        ::_exit(1);
+    }
+    char byte = 1;
+    REQUIRE(::read(ends[0], &byte, 1) == 1);
+    const std::string theirs = names_in(folder.path());
+    CHECK_THAT(theirs, ContainsText(".typenet-" + std::to_string(child) + "-"));
+    const std::string ours = ".typenet-" + std::to_string(::getpid()) + "-12.tmp";
+    const std::string others[] = {".typenet-x-1.tmp", ".typenet-0-1.tmp", ".typenet--1-1.tmp",
+                                  ".typenet-1234", "typenet-2147483647-1.tmp"};
+    write_file(folder / ours, "of a killed process with our number");
+    write_file(folder / ".typenet-2147483647-3.tmp", "of a number that is not in use");
+    typenet::remove_abandoned(folder.path());
+    CHECK(names_in(folder.path()) == theirs);
+    for (const std::string& other : others) write_file(folder / other, "");
+    const std::string all = names_in(folder.path());
+    typenet::remove_abandoned(folder.path());
+    CHECK(names_in(folder.path()) == all);
+
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    for (const std::string& other : others) fs::remove(folder / other);
+    typenet::remove_abandoned(folder.path());
+    CHECK(names_in(folder.path()) == "");
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
 TEST_CASE("signals and short writes lose nothing") {
     std::array<int, 2> ends{};
     REQUIRE(::pipe(ends.data()) == 0);

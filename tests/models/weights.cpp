@@ -104,7 +104,8 @@ void check_that_a_run_goes_on(Optimizer optimizer, int slots) {
 
     Model<Net> second{Seed{99}, Initialization::pytorch, Threads{1}};
     Trainer again{second, CrossEntropy{}, optimizer, Batch{3}, Seed{2}};
-    const Metadata metadata = load_checkpoint(second, again, path);
+    Metadata metadata = load_checkpoint(second, again, path);
+    CHECK(metadata.erase("checksum") == 1);
     CHECK(metadata == Metadata{{"epoch", "1"}, {"steps", "3"}});
     CHECK(again.steps() == 3);
     CHECK(same(bits_of(second), weights));
@@ -316,6 +317,20 @@ TEST_CASE("a checkpoint that does not fit is refused, model and trainer stay as 
     for (const char* steps : {"", "-1", "1x", "1.5", "99999999999999999999"})
         CHECK_THAT(refusal({{"steps", steps}}, nullptr), ContainsText("after how many steps"));
     CHECK_THAT(refusal({}, nullptr), ContainsText("after how many steps"));
+    CHECK_THAT(refusal({{"steps", "1"}}, nullptr), ContainsText("is damaged: its checksum"));
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    Metadata metadata = file.metadata();
+    metadata["steps"] = "3";
+    CHECK_THAT(refusal(metadata, nullptr), ContainsText("is damaged: its checksum"));
+    for (const TensorView& tensor : file.tensors()) {
+        INFO(tensor.name);
+        Editable edited{path};
+        edited.values[tensor.name].back() += 1;
+        edited.write(folder / "edited");
+        CHECK_THROWS_WITH(load_checkpoint(model, trainer, folder / "edited"),
+                          ContainsText("is damaged: its checksum"));
+    }
+    CHECK(same(bits_of(model), weights));
     load_checkpoint(model, trainer, path);
     CHECK(trainer.steps() == 1);
     CHECK_FALSE(same(bits_of(model), weights));

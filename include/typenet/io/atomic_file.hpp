@@ -3,11 +3,13 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <filesystem>
 #include <span>
@@ -60,6 +62,9 @@ inline std::string remedy_for(int code) {
                     remedy_for(code));
 }
 
+inline constexpr const char* temporary_prefix = ".typenet-";
+inline constexpr const char* temporary_suffix = ".tmp";
+
 /// Calls `call` again for as long as a signal interrupts it.
 template <class Call>
 auto uninterrupted(Call call) {
@@ -109,7 +114,7 @@ inline void write_all(int descriptor, std::span<const std::byte> bytes,
 /// error or the destructor removes the temporary and leaves the old file as it was. The new file
 /// takes over the permissions of the old one; a symbolic link stays, where it
 /// leads to a file, and that file is replaced.
-/// Where the process is killed, the temporary stays behind and may be deleted.
+/// Where the process is killed, the temporary stays behind; remove_abandoned() deletes it.
 ///
 /// Every function throws FileError. After an error this object can only be destroyed.
 class AtomicFile {
@@ -188,8 +193,8 @@ private:
         static std::atomic<unsigned> counter{0};
         int descriptor = -1;
         do {
-            temporary_ =
-                ".typenet-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+            temporary_ = detail::temporary_prefix + std::to_string(::getpid()) + "-" +
+                         std::to_string(counter++) + detail::temporary_suffix;
             descriptor = ::openat(folder_.get(), temporary_.c_str(),
                                   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         } while (descriptor < 0 && (errno == EEXIST || errno == EINTR));
@@ -224,6 +229,25 @@ private:
     detail::Descriptor folder_;
     detail::Descriptor file_;
 };
+
+/// Deletes the temporaries of AtomicFiles in `folder` whose processes were killed: those with the
+/// number of a process that does not live, or with this one's own, which numbers may repeat. So it
+/// must come before this process writes there, and no process of another machine may do so.
+inline void remove_abandoned(const std::filesystem::path& folder) {
+    std::error_code ignored;  // what cannot be deleted takes room, and harms nothing
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with(detail::temporary_prefix) ||
+            !name.ends_with(detail::temporary_suffix))
+            continue;
+        const char* digits = name.data() + std::string_view(detail::temporary_prefix).size();
+        ::pid_t process = 0;
+        const auto [end, error] = std::from_chars(digits, name.data() + name.size(), process);
+        if (error != std::errc{} || *end != '-' || process <= 0) continue;
+        const bool lives = process != ::getpid() && (::kill(process, 0) == 0 || errno != ESRCH);
+        if (!lives) std::filesystem::remove(entry.path(), ignored);
+    }
+}
 
 /// Makes `text` the contents of `path`, crash-safe. Throws FileError; the old file then stays.
 inline void write_file(const std::filesystem::path& path, std::string_view text) {

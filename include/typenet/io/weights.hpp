@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "typenet/core/error.hpp"
+#include "typenet/io/crc.hpp"
 #include "typenet/io/safetensors.hpp"
 #include "typenet/io/tensor_formats.hpp"
 #include "typenet/training/model.hpp"
@@ -51,8 +52,8 @@ std::vector<NamedState> named_states(const Model& model, const Trainer& trainer)
     for (int slot = 0; slot < slots; ++slot)
         for (const ParameterInfo& parameter : model.parameters())
             if (trainer.changes(parameter))
-                states.push_back({"optimizer." + std::to_string(slot) + "." + parameter.name,
-                                  &parameter, slot});
+                states.push_back(
+                    {"optimizer." + std::to_string(slot) + "." + parameter.name, &parameter, slot});
     return states;
 }
 
@@ -155,24 +156,52 @@ Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
 
 /// The metadata key under which a checkpoint holds the trainer's steps.
 inline constexpr const char* checkpoint_steps_key = "steps";
+/// The one of a checksum over all the rest.
+inline constexpr const char* checkpoint_checksum_key = "checksum";
+
+namespace detail {
+
+/// A CRC-32 of the CRC-32 of each tensor, `bytes_of(state)`, and of the other metadata.
+template <class BytesOf>
+std::string checksum(std::span<const NamedState> states, const Metadata& metadata,
+                     const BytesOf& bytes_of) {
+    std::string text;
+    for (const NamedState& state : states)
+        text += state.name + ' ' + std::to_string(crc32(bytes_of(state))) + '\n';
+    for (const auto& [key, value] : metadata)
+        if (key != checkpoint_checksum_key) text += key + ' ' + value + '\n';
+    return std::to_string(crc32(std::as_bytes(std::span(text))));
+}
+
+}  // namespace detail
 
 /// Writes what a training run needs to go on with the same bits: the parameters, the running
-/// statistics, the optimizer's buffers ("optimizer.0.cn1.weight", ...), the number of steps, and
-/// the caller's metadata (such as the epoch). Crash-safe: the old file or the whole new one. Throws
-/// FileError.
+/// statistics, the optimizer's buffers ("optimizer.0.cn1.weight", ...), the number of steps, the
+/// caller's metadata (such as the epoch), and a checksum of all of these. Crash-safe: the old file
+/// or the whole new one. Throws FileError.
 template <class Net, class Backend, class Trainer>
 void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
                      const std::filesystem::path& path, Metadata metadata = {}) {
     metadata[checkpoint_steps_key] = std::to_string(trainer.steps());
-    detail::write_states(
-        path, detail::named_states(model, trainer), metadata, [&](const detail::NamedState& state) {
-            const std::string& name = state.parameter->name;
-            return state.slot < 0 ? model.get(name) : trainer.get_state(name, state.slot);
+    const auto states = detail::named_states(model, trainer);
+    const auto values_of = [&](const detail::NamedState& state) {
+        const std::string& name = state.parameter->name;
+        return state.slot < 0 ? model.get(name) : trainer.get_state(name, state.slot);
+    };
+    // The checksum stands before what it is of: each tensor is copied twice, rather than all kept.
+    std::vector<float> values;
+    metadata[checkpoint_checksum_key] =
+        detail::checksum(states, metadata, [&](const detail::NamedState& state) {
+            values = {};  // before the next copy is made
+            values = values_of(state);
+            return std::as_bytes(std::span<const float>(values));
         });
+    values = {};
+    detail::write_states(path, states, metadata, values_of);
 }
 
 /// Brings a model and its trainer to where `file`, a checkpoint read from `path`, was written. All
-/// or nothing, and the same refusals, as `load`.
+/// or nothing, and the same refusals, as `load`; one whose checksum does not agree is refused too.
 template <class Net, class Backend, class Trainer>
 void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorFile& file,
                      const std::filesystem::path& path) {
@@ -189,6 +218,14 @@ void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorF
         throw FileError(path.string(),
                         "its metadata do not say after how many steps it was written",
                         "name a checkpoint");
+    const auto checksum = file.metadata().find(checkpoint_checksum_key);
+    if (checksum == file.metadata().end() ||
+        checksum->second !=
+            detail::checksum(states, file.metadata(), [&](const detail::NamedState& state) {
+                return file.find(state.name)->bytes;
+            }))
+        throw FileError(path.string(), "is damaged: its checksum does not agree with what it holds",
+                        "take an earlier checkpoint");
     for (const detail::NamedState& state : states) {
         const FloatValues values(*file.find(state.name));
         if (state.slot < 0)
