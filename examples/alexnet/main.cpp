@@ -274,6 +274,13 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N")
         ->capture_default_str();
+    command
+        ->add_option("--rng", recipe.rng,
+                     "Whose weights and order of images a seed gives: the program's own, or "
+                     "PyTorch's after torch.manual_seed (dropout stays the program's)")
+        ->check(one_of({"typenet", "torch"}))
+        ->type_name("typenet|torch")
+        ->capture_default_str();
     add_machine(*command, options.machine);
     command
         ->add_option("--out", options.out,
@@ -474,6 +481,9 @@ int run_program(int argc, char** argv) {
             if (train->count(option) > 0 && train_options.out.empty() &&
                 train_options.resume.empty())
                 throw CLI::ValidationError(fmt::format("{}: needs --out", option));
+        if (train_options.recipe.rng == "torch" && train_options.recipe.initialization != "pytorch")
+            throw CLI::ValidationError("--rng: torch needs --init pytorch, not " +
+                                       train_options.recipe.initialization);
         require_compatible(train_options.machine);
         require_compatible(eval_options.machine);
         require_compatible(predict_options.machine);

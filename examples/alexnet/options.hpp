@@ -35,6 +35,7 @@ struct Recipe {
     int epochs = 0;
     std::string initialization;
     std::uint64_t seed = 0;
+    std::string rng = "typenet";  ///< whose weights and order a seed gives: typenet or torch
     float weight_decay = 0;
     typenet::Augmentation augmentation{};
     std::string schedule = "constant";  ///< constant, step, cosine or plateau

@@ -195,6 +195,7 @@ std::map<std::string, std::string> deciding_options(const TrainOptions& options)
         {"--init", recipe.initialization},
         {"--precision", options.machine.precision},
         {"--seed", std::to_string(recipe.seed)},
+        {"--rng", recipe.rng},
         {"--limit-train", limit(options.data.limit_train)},
         {"--limit-test", limit(options.data.limit_test)},
     };
@@ -333,10 +334,11 @@ void print_run(const TrainOptions& options, const Session& session, std::int64_t
     const Recipe& recipe = options.recipe;
     fmt::print("AlexNet: {} parameters, {} images to train on, {} to test\n", parameters,
                session.train.size(), session.test.size());
-    fmt::print("Recipe {}: {}, learning rate {}, {}batch {}, {} initialisation, seed {}\n",
+    fmt::print("Recipe {}: {}, learning rate {}, {}batch {}, {} initialisation, seed {}{}\n",
                recipe.name, recipe.optimizer, recipe.learning_rate,
                recipe.optimizer == "sgd" ? fmt::format("momentum {}, ", recipe.momentum) : "",
-               recipe.batch, recipe.initialization, recipe.seed);
+               recipe.batch, recipe.initialization, recipe.seed,
+               recipe.rng == "torch" ? " as in PyTorch" : "");
     if (session.files.folder.empty()) fmt::print("The weights are not kept: there is no --out\n");
     if (!session.checkpoint_path.empty())
         fmt::print("Going on from {}: epoch {}, after {} steps of it\n",

@@ -99,14 +99,18 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
     const tn::Seed seed{recipe.seed};
 
     const InterruptGuard guard;
-    tn::Model<Net, Backend> model{seed, initialization_of(recipe),
-                                  tn::Threads{options.machine.threads}};
+    const tn::Threads threads{options.machine.threads};
+    using Model = tn::Model<Net, Backend>;
+    std::optional<tn::TorchGenerator> torch;
+    if (recipe.rng == "torch") torch.emplace(seed);
+    Model model = torch ? Model{*torch, threads} : Model{seed, initialization_of(recipe), threads};
     const tn::Loader loader{session.train,
                             {.batch = recipe.batch,
                              .shuffle = true,
                              .seed = seed,
                              .gather = static_cast<bool>(recipe.augmentation),
-                             .augmentation = recipe.augmentation}};
+                             .augmentation = recipe.augmentation,
+                             .torch = torch}};
     tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
     tn::Predictor predictor{model, tn::Batch{test_batch(session.test)}};
     const tn::Loader test_batches = test_loader(session.test, false);

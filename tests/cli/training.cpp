@@ -3,11 +3,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <regex>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include "typenet/core.hpp"
+#include "typenet/io/crc.hpp"
 #include "typenet/io/event_file.hpp"
 #include "typenet/io/json.hpp"
 #include "typenet/io/safetensors.hpp"
@@ -352,6 +355,39 @@ TEST_CASE("a run stops early, and does not go on unless told to") {
              "1e-30", "--epochs", "3", "--resume", out});
     CHECK(plain.code == 1);
     CHECK_THAT(plain.err, ContainsText("was written with --crop 4, which is not given"));
+}
+
+TEST_CASE("--rng torch starts from the weights that PyTorch draws, and belongs to the run") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const auto at_rest = [&](const Arguments& more) {  // no weight moves at this learning rate
+        Arguments arguments{"train",        "--data", "synthetic", "--limit-train", "12",
+                            "--limit-test", "10",     "--lr",      "1e-45"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run(arguments);
+    };
+    const Finished finished = at_rest({"--rng", "torch", "--epochs", "1", "--out", out});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK_THAT(finished.out, ContainsText("pytorch initialisation, seed 0 as in PyTorch\n"));
+    const auto weights = typenet::SafetensorsFile::open(folder / "out/weights.safetensors");
+    const auto goldens = typenet::SafetensorsFile::open(
+        TYPENET_TESTS_FOLDER "/parity/goldens/torch_generator.safetensors");
+    CHECK(weights.tensors().size() == 16);
+    for (const typenet::TensorView& tensor : weights.tensors()) {
+        INFO(tensor.name);
+        const typenet::TensorView* golden = goldens.find("alexnet." + tensor.name + ".crc");
+        REQUIRE(golden != nullptr);
+        std::int64_t crc = 0;
+        std::memcpy(&crc, golden->bytes.data(), sizeof crc);
+        std::vector<float> values(tensor.bytes.size() / sizeof(float));
+        std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+        for (float& value : values) value += 0.0f;  // but 0 to -0
+        CHECK(typenet::detail::crc32(std::as_bytes(std::span{values})) == crc);
+    }
+    const Finished other = at_rest({"--epochs", "2", "--resume", out});
+    CHECK(other.code == 1);
+    CHECK_THAT(other.err, ContainsText("was written with --rng torch, not --rng typenet"));
 }
 
 TEST_CASE("the Keras recipe trains a network of its own, which eval recognises") {

@@ -6,8 +6,8 @@
     make_goldens.py --float32     how far PyTorch's own float32 is from the goldens
     make_goldens.py --margins A B the margins of the AlexNet case for the inputs A, A+1, ... B-1
 
-Everything is computed in float64 on one thread from values of a hash, so there is no generator to
-seed. README.md describes the content of each file.
+Everything is computed in float64 on one thread from values of a hash; only torch_generator.safetensors
+holds what PyTorch draws. README.md describes the content of each file.
 """
 
 import argparse
@@ -627,21 +627,22 @@ def branching(case, shape, network, names, number, dtype):
     return golden
 
 
-def residual(dtype, number=362):
+def residual_network():
     nn = torch.nn
 
     def unit(inputs, outputs, kernel, stride=1):
         convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
         return [convolution, nn.BatchNorm2d(outputs)]
 
-    first = nn.Sequential(*unit(4, 6, 3, 2), nn.ReLU(), *unit(6, 6, 3))
-    second = nn.Sequential(*unit(6, 6, 3), nn.ReLU(), *unit(6, 6, 3))
-    network = nn.Sequential(
+    network = nn.Sequential(  # made in the order of the layers, which torch_generator needs
         *unit(3, 4, 3),
         nn.ReLU(),
-        Residual(first, nn.Sequential(*unit(4, 6, 1, 2))),
+        Residual(
+            nn.Sequential(*unit(4, 6, 3, 2), nn.ReLU(), *unit(6, 6, 3)),
+            nn.Sequential(*unit(4, 6, 1, 2)),
+        ),
         nn.ReLU(),
-        Residual(second, nn.Identity()),
+        Residual(nn.Sequential(*unit(6, 6, 3), nn.ReLU(), *unit(6, 6, 3)), nn.Identity()),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
@@ -650,10 +651,14 @@ def residual(dtype, number=362):
     names = dict(stem="0", stem_norm="1", cn1="3.layers.0", norm1="3.layers.1", cn2="3.layers.3")
     names.update(norm2="3.layers.4", down="3.shortcut.0", down_norm="3.shortcut.1")
     names.update(cn3="5.layers.0", norm3="5.layers.1", cn4="5.layers.3", norm4="5.layers.4", fc="9")
-    return branching("residual", (3, 9, 7), network, names, number, dtype)
+    return network, names
 
 
-def inception(dtype, number=186):
+def residual(dtype, number=362):
+    return branching("residual", (3, 9, 7), *residual_network(), number, dtype)
+
+
+def inception_network():
     nn = torch.nn
 
     def unit(inputs, outputs, kernel):
@@ -674,7 +679,60 @@ def inception(dtype, number=186):
     )
     names = dict(stem="0", b1="2.branches.0.0", b2_reduce="2.branches.1.0", b2="2.branches.1.2")
     names.update(b3_reduce="2.branches.2.0", b3="2.branches.2.2", b4="2.branches.3.1", fc="6")
-    return branching("inception", (3, 8, 7), network, names, number, dtype)
+    return network, names
+
+
+def inception(dtype, number=186):
+    return branching("inception", (3, 8, 7), *inception_network(), number, dtype)
+
+
+# torch_generator.safetensors ----------------------------------------------------------------------
+
+
+def grouped_network():
+    convolution = torch.nn.Conv2d(4, 6, 3, groups=2)
+    network = torch.nn.Sequential(convolution, torch.nn.Flatten(), torch.nn.Linear(54, 5))
+    return network, dict(conv="0", fc="2")
+
+
+def alexnet_network():
+    network = torch.nn.Sequential()
+    for name, shape, convolution, _ in ALEXNET:
+        layer = torch.nn.Conv2d if convolution else torch.nn.Linear
+        network.add_module(name, layer(shape[1], shape[0], *shape[2:3]))
+    return network, {name: name for name, *_ in ALEXNET}
+
+
+def crc32(array):
+    return np.array([zlib.crc32(array.tobytes())], np.int64)
+
+
+def torch_generator(_):
+    golden, epochs = Golden(), 4
+    networks = dict(
+        grouped=(grouped_network, 3),
+        residual=(residual_network, 2**32 + 7),  # the upper half of a seed does not count
+        inception=(inception_network, 2**64 - 1),
+        alexnet=(alexnet_network, 0),
+    )
+    for case, (make, seed) in networks.items():
+        torch.manual_seed(seed)
+        network, names = make()
+        golden.describe(case, seed=seed)
+        for short, name in names.items():
+            for kind, tensor in network.get_submodule(name).named_parameters():
+                values = tensor.detach().numpy().flatten()
+                golden.add(f"{case}.{short}.{kind}.ends", values[[0, -1]])
+                golden.add(f"{case}.{short}.{kind}.crc", crc32(values))
+    for count in (1, 2, 3, 10, 1000, 50000):
+        torch.manual_seed(count)
+        grouped_network()  # draws, and is thrown away
+        loader = torch.utils.data.DataLoader(range(count), batch_size=250, shuffle=True)
+        for epoch in range(epochs):
+            order = torch.cat(list(loader)).numpy()
+            golden.add(f"order.{count}.{epoch}.first", order[:10])
+            golden.add(f"order.{count}.{epoch}.crc", crc32(order.astype(np.uint32)))
+    return golden
 
 
 # Commands ----------------------------------------------------------------------------------------
@@ -687,6 +745,7 @@ FILES = {
     "mlp_training": mlp_training,
     "residual": residual,
     "inception": inception,
+    "torch_generator": torch_generator,
 }
 
 

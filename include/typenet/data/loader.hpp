@@ -10,6 +10,7 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "typenet/core/error.hpp"
 #include "typenet/core/random.hpp"
 #include "typenet/core/shape.hpp"
+#include "typenet/core/torch_generator.hpp"
 #include "typenet/data/augment.hpp"
 #include "typenet/data/dataset.hpp"
 #include "typenet/data/shuffle.hpp"
@@ -73,6 +75,9 @@ struct LoaderOptions {
     bool gather = true;
     /// Random changes of the pixels, drawn under `seed`. Needs `gather`.
     Augmentation augmentation{};
+    /// Where given, epochs are shuffled as PyTorch does it after its default generator was left in
+    /// this state, and not under `seed`: see shuffle().
+    std::optional<TorchGenerator> torch{};
 };
 
 /// Gives the batches of a data set, epoch by epoch:
@@ -81,8 +86,8 @@ struct LoaderOptions {
 ///     for (int e = 0; e < epochs; ++e)
 ///         for (const ImageBatch& batch : loader.epoch(e)) ...
 ///
-/// The order of an epoch depends on nothing but the seed and the epoch's number. The data set must
-/// outlive the loader, and the loader its epochs.
+/// The order of an epoch depends on nothing but the seed (or `torch`) and the epoch's number. The
+/// data set must outlive the loader, and the loader its epochs.
 class Loader {
 public:
     class Epoch;
@@ -130,7 +135,9 @@ public:
             throw Error("Loader: the epoch is " + std::to_string(epoch) + "; give 0 or more");
         std::vector<std::uint32_t> images(static_cast<std::size_t>(dataset_->size()));
         std::iota(images.begin(), images.end(), std::uint32_t{0});
-        if (options_.shuffle) {
+        if (options_.shuffle && options_.torch) {
+            typenet::shuffle(images, *options_.torch, epoch);
+        } else if (options_.shuffle) {
             RandomStream random{options_.seed, Purpose::shuffling,
                                 static_cast<std::uint64_t>(epoch)};
             typenet::shuffle(images, random);

@@ -19,6 +19,7 @@
 #include "typenet/core/parameter_shapes.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/core/threads.hpp"
+#include "typenet/core/torch_generator.hpp"
 #include "typenet/data/loader.hpp"
 #include "typenet/data/transforms.hpp"
 #include "typenet/training/device_images.hpp"
@@ -82,21 +83,26 @@ public:
     /// negative.
     explicit Model(Seed seed = {}, Initialization how = Initialization::pytorch,
                    Threads threads = {})
-        : context_(std::make_unique<typename Backend::Context>(threads)),
-          arena_(Backend::parameter_arena(*context_, plan.count + plan.statistic_count)),
-          tensors_(tensors_of<Net>()) {
+        : Model(threads) {
         initialize(seed, how);
+    }
+    /// The same with the bits that PyTorch draws from that state of its generator.
+    explicit Model(TorchGenerator& generator, Threads threads = {}) : Model(threads) {
+        initialize(generator);
     }
 
     /// Draws all parameters anew and resets the running statistics.
     void initialize(Seed seed, Initialization how) {
-        for (const ParameterInfo& tensor : tensors_) {
-            const bool as_bias =
-                tensor.kind == TensorKind::bias || tensor.kind == TensorKind::running_mean;
-            InitialValues values{layer_of(tensor), as_bias, how, seed};
-            edit(tensor, arena_.floats() + offset(tensor),
-                 [&](std::int64_t) { return values.next(); });
-        }
+        initialize_with([&](const LayerInfo& layer, bool bias) {
+            return InitialValues{layer, bias, how, seed};
+        });
+    }
+    /// The same as PyTorch draws them where its modules are made in the order of the layers:
+    /// those of a branch before those of the next one, a shortcut's after those that it bypasses.
+    void initialize(TorchGenerator& generator) {
+        initialize_with([&](const LayerInfo& layer, bool bias) {
+            return TorchInitialValues{layer, bias, generator};
+        });
     }
 
     /// What an optimizer changes.
@@ -176,6 +182,23 @@ public:
     }
 
 private:
+    explicit Model(Threads threads)
+        : context_(std::make_unique<typename Backend::Context>(threads)),
+          arena_(Backend::parameter_arena(*context_, plan.count + plan.statistic_count)),
+          tensors_(tensors_of<Net>()) {}
+
+    /// `values_of(layer, bias)` gives what draws the values of a tensor.
+    template <class ValuesOf>
+    void initialize_with(const ValuesOf& values_of) {
+        for (const ParameterInfo& tensor : tensors_) {
+            const bool as_bias =
+                tensor.kind == TensorKind::bias || tensor.kind == TensorKind::running_mean;
+            auto values = values_of(layer_of(tensor), as_bias);
+            edit(tensor, arena_.floats() + offset(tensor),
+                 [&](std::int64_t) { return values.next(); });
+        }
+    }
+
     static const ParameterInfo& find_in(std::span<const ParameterInfo> tensors,
                                         std::string_view name) {
         for (const ParameterInfo& tensor : tensors)
