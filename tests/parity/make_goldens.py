@@ -103,11 +103,11 @@ class Golden:
 
 
 def load(path):
-    """(metadata, {name: array}) of a safetensors file written by this script."""
+    """(metadata, {name: array}) of a safetensors file with the types of DTYPES."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
-    metadata, tensors = header.pop("__metadata__"), {}
+    metadata, tensors = header.pop("__metadata__", {}), {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         values = np.frombuffer(data[begin:end], NUMPY[entry["dtype"]])
@@ -699,7 +699,7 @@ def alexnet_network():
     network = torch.nn.Sequential()
     for name, shape, convolution, _ in ALEXNET:
         layer = torch.nn.Conv2d if convolution else torch.nn.Linear
-        network.add_module(name, layer(shape[1], shape[0], *shape[2:3]))
+        network.add_module(name, layer(shape[1], shape[0], *shape[2:3], *(convolution or ())))
     return network, {name: name for name, *_ in ALEXNET}
 
 
