@@ -65,7 +65,7 @@ struct Run {
     void write() const { write_run_files(options, session, test, facts); }
 
     TrainOptions options;
-    Session session;
+    Session session{2};
     TestResult test{typenet::ConfusionMatrix{2}};
     RunFacts facts;
 };
