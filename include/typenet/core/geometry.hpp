@@ -91,9 +91,9 @@ constexpr bool backward_reads_output(const Geometry& g) {
     return g.relu || g.op == Op::relu || g.op == Op::softmax || g.op == Op::custom;
 }
 /// The geometry that decides over the forward pass: the same in training and inference, so that
-/// they share its kernels.
+/// they share its kernels (which are told at run time whether values are dropped).
 constexpr Geometry forward_geometry(Geometry g) {
-    g.input_gradient = g.frozen = false;
+    g.input_gradient = g.frozen = g.dropout = false;
     return g;
 }
 
