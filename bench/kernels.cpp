@@ -25,15 +25,16 @@ using Network = models::AlexNet;
 
 // The peak ---------------------------------------------------------------------------------------
 
-/// Independent sums: enough to hide the latency of a multiply-add; with both factors they fill
-/// sixteen registers.
+/// Independent sums of different values: enough to hide the latency of a multiply-add; with both
+/// factors they fill sixteen registers.
 constexpr int sums_at_once = 14;
 
 #define TYPENET_DEFINE_MULTIPLY_ADD_LOOP(isa, attribute)                                        \
     attribute void multiply_add_loop_##isa(std::int64_t repeats, float factor) {                \
         namespace simd = cpu::isa;                                                              \
         const simd::Vector a = simd::broadcast(factor), b = simd::broadcast(1 - factor);        \
-        simd::Vector sums[sums_at_once] = {};                                                   \
+        simd::Vector sums[sums_at_once];                                                        \
+        for (int k = 0; k < sums_at_once; ++k) sums[k] = simd::broadcast(factor * float(k));    \
         for (std::int64_t i = 0; i < repeats; ++i)                                              \
             _Pragma("GCC unroll 14") for (simd::Vector & sum : sums) sum =                      \
                 simd::multiply_add(sum, a, b);                                                  \

@@ -119,6 +119,9 @@ constexpr std::int64_t columns_per_task(std::int64_t columns, std::int64_t batch
     return width < 2 * block ? 2 * block : width;
 }
 
+/// Rows of a linear layer whose weights stay in cache between the data gradient and the update.
+inline constexpr std::int64_t linear_rows_per_pass = 32;
+
 /// Packed weights of a stage, in floats; its biases follow them, padded to whole blocks.
 constexpr std::int64_t packed_weight_count(const Geometry& g) {
     if (g.op == Op::convolution) return convolution_layout(g).weight_count;
@@ -189,6 +192,9 @@ constexpr Halo gradient_halo(const Geometry& g) {
 constexpr MapLayout middle_gradient_layout(const Geometry& g) {
     return layout_of(g.middle, gradient_halo(g), false);
 }
+
+/// Output blocks that a convolution's task computes together at most.
+inline constexpr int most_blocks_per_tile = 2;
 
 /// Images whose gradients pass the convolution's backward together; bounds the workspace to about
 /// 8 MiB while leaving enough to share among threads.

@@ -61,9 +61,12 @@ struct MemoryFacts<Cpu<float>> {
     }
     /// Bytes that each worker of a stage needs for itself.
     static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
-        if (g.op == Op::convolution) return aligned(2 * g.middle.pixels() * cpu::block * 4);
+        if (g.op == Op::convolution) return aligned(cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block * 4);
         if (g.op == Op::linear && phase == Phase::training && has_backward(g))
-            return aligned(2 * batch * cpu::columns_per_task(cpu::linear_columns(g), batch) * 4);
+            return aligned(batch *
+                           (2 * cpu::columns_per_task(cpu::linear_columns(g), batch) +
+                            cpu::linear_rows_per_pass) *
+                           4);
         if (g.op == Op::custom)  // canonical values and, in training, their gradients
             return aligned((phase == Phase::training ? 2 : 1) * (g.input.size() + g.output.size()) *
                            4);

@@ -7,14 +7,40 @@ struct Runs {
     int length;
 };
 
-/// Pixels that the register tile of a forward pass over `blocks` output blocks holds: as many as
-/// leave registers for the weights of a step and one broadcast value.
+// A register tile is some pixels of a row (of the weight gradient: some values of a run) by some
+// output blocks. Each step loads a vector of weights for every block and broadcasts a value for
+// every pixel.
+
+/// Pixels of the largest tile of `blocks` blocks: as many as leave registers for the weights of a
+/// step and one broadcast value; none where that is not even one.
 constexpr int tile_pixels(int blocks) {
     const int most = (registers - 1 - blocks * vectors) / (blocks * vectors);
-    return most < 1 ? 1 : (most > 14 ? 14 : most);
+    return most > 14 ? 14 : most;
 }
-/// Output blocks that a task computes together.
-inline constexpr int task_blocks = lanes == 16 ? 2 : 1;
+
+/// Half cycles of a step over `pixels` pixels cut into tiles: with two multiply-adds and two loads
+/// a cycle, a latency of four cycles, and one half for the loop.
+constexpr std::int64_t step_cost(int pixels, int blocks) {
+    const auto cost = [&](int size) {
+        const int sums = size * blocks * vectors;
+        const int loads = size + blocks * vectors;
+        return (sums > loads ? (sums > 8 ? sums : 8) : (loads > 8 ? loads : 8)) + 1;
+    };
+    const Pieces tiles = split(pixels, tile_pixels(blocks));
+    return tiles.larger * cost(tiles.size + 1) + (tiles.number - tiles.larger) * cost(tiles.size);
+}
+
+/// How many output blocks, of `count`, a tile and its task take together: what costs least.
+constexpr int blocks_per_tile(int pixels, std::int64_t count) {
+    int best = 1;
+    for (int blocks = 2; blocks <= most_blocks_per_tile && blocks <= count; ++blocks) {
+        const auto cost = [&](int each) {
+            return count / each * step_cost(pixels, each) + count % each * step_cost(pixels, 1);
+        };
+        if (tile_pixels(blocks) > 0 && cost(blocks) < cost(best)) best = blocks;
+    }
+    return best;
+}
 
 /// The micro-kernel of the forward pass and of the data gradient, keyed on its tile alone:
 /// sums[pixel][16 * blocks] += sum over runs r and values k of
@@ -93,7 +119,8 @@ template <int count, int blocks, int pixel_stride>
 
 /// Runs whose weights stay in the first-level cache while a plane is computed.
 constexpr int runs_per_pass(std::int64_t run_length, std::int64_t runs, int blocks) {
-    const std::int64_t fit = (12 << 10) / (run_length * block * 4 * blocks);
+    constexpr std::int64_t pass_bytes = (lanes == 16 ? 24 : 12) << 10;  // measured
+    const std::int64_t fit = pass_bytes / (run_length * block * 4 * blocks);
     return static_cast<int>(fit < 1 ? 1 : (fit > runs ? runs : fit));
 }
 
@@ -141,9 +168,11 @@ struct ConvolutionForward {
     static constexpr MapLayout in = input_layout(g);
     static constexpr MapLayout out = output_layout(g);
     static constexpr std::int64_t middle_plane = g.middle.pixels() * block;
-    static constexpr std::int64_t tasks_per_sample = (c.output_blocks_per_group + task_blocks - 1) /
-                                                     task_blocks *
-                                                     (c.output_blocks / c.output_blocks_per_group);
+    static constexpr int task_blocks = blocks_per_tile(g.middle.width, c.output_blocks_per_group);
+    static constexpr std::int64_t tasks_per_group =
+        (c.output_blocks_per_group + task_blocks - 1) / task_blocks;
+    static constexpr std::int64_t tasks_per_sample =
+        c.output_blocks / c.output_blocks_per_group * tasks_per_group;
 
     const StageIo& io;
 
@@ -176,8 +205,6 @@ struct ConvolutionForward {
     }
 
     void operator()(std::int64_t task, int worker) const {
-        constexpr std::int64_t tasks_per_group =
-            (c.output_blocks_per_group + task_blocks - 1) / task_blocks;
         const std::int64_t sample = task / tasks_per_sample;
         const std::int64_t group = task % tasks_per_sample / tasks_per_group;
         const std::int64_t first = task % tasks_per_group * task_blocks;
@@ -186,8 +213,7 @@ struct ConvolutionForward {
         if constexpr (c.output_blocks_per_group % task_blocks != 0)
             if (first + task_blocks > c.output_blocks_per_group)
                 return compute<1>(sample, plane, sums);
-        if constexpr (c.output_blocks_per_group >= task_blocks)
-            compute<task_blocks>(sample, plane, sums);
+        compute<task_blocks>(sample, plane, sums);
     }
 };
 
@@ -334,6 +360,9 @@ struct DataGradient {
     static constexpr MapLayout middle = middle_gradient_layout(g);
     static constexpr MapLayout target = layout_of(g.input, {}, false);
     static constexpr std::int64_t input_blocks = target.planes;
+    static constexpr int task_blocks =
+        blocks_per_tile((g.input.width + g.window.stride_width - 1) / g.window.stride_width,
+                        c.input_planes_per_group);
     static constexpr std::int64_t tasks_per_group =
         (c.input_planes_per_group + task_blocks - 1) / task_blocks;
     static constexpr std::int64_t tasks_per_sample =
@@ -401,16 +430,9 @@ struct DataGradient {
         if constexpr (c.input_planes_per_group % task_blocks != 0)
             if (start + task_blocks > c.input_planes_per_group)
                 return compute<1>(sample, plane, phases);
-        if constexpr (c.input_planes_per_group >= task_blocks)
-            compute<task_blocks>(sample, plane, phases);
+        compute<task_blocks>(sample, plane, phases);
     }
 };
-
-/// Values of a run whose weight gradients the register tile holds, for `blocks` output blocks.
-constexpr int tile_values(int blocks) {
-    const int most = (registers - 1 - blocks * vectors) / (blocks * vectors);
-    return most < 1 ? 1 : (most > 14 ? 14 : most);
-}
 
 /// The micro-kernel of the weight gradient:
 /// sums[value][16 * blocks] += sum over rows and columns of
@@ -460,6 +482,8 @@ struct WeightGradient {
     static constexpr ConvolutionLayout c = convolution_layout(g);
     static constexpr MapLayout in = input_layout(g);
     static constexpr MapLayout middle = middle_gradient_layout(g);
+    static constexpr int task_blocks =
+        blocks_per_tile(static_cast<int>(c.run_length), c.output_blocks_per_group);
     static constexpr int runs_per_task = g.planar_input ? 3 : g.window.kernel_height;
     static constexpr std::int64_t parts = (c.runs + runs_per_task - 1) / runs_per_task;
     static constexpr std::int64_t tasks_per_group =
@@ -472,19 +496,23 @@ struct WeightGradient {
     std::int64_t count;  ///< samples of the chunk
     const float* planes;
 
-    /// Rows of the output whose gradient and inputs fit the first-level cache together.
+    /// Rows of the output whose gradient and inputs make a pass: as many as stay in cache together,
+    /// in passes of about equal height.
     static constexpr int rows_per_pass(int blocks) {
+        constexpr std::int64_t pass_bytes = (lanes == 16 ? 80 : 20) << 10;  // measured
         const std::int64_t bytes =
             4 * (in.row * g.window.stride_height + std::int64_t{g.middle.width} * block * blocks);
-        const std::int64_t fit =
-            (20 << 10) / bytes - g.window.kernel_height / g.window.stride_height;
-        return static_cast<int>(fit < 1 ? 1 : (fit > g.middle.height ? g.middle.height : fit));
+        const std::int64_t fit = pass_bytes / bytes - g.window.kernel_height / g.window.stride_height;
+        const Pieces passes =
+            split(g.middle.height,
+                  static_cast<int>(fit < 1 ? 1 : (fit > g.middle.height ? g.middle.height : fit)));
+        return passes.size + (passes.larger > 0 ? 1 : 0);
     }
 
     template <int blocks>
     void compute(std::int64_t first_block, int first_run, int end_run) const {
         constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
-        constexpr Pieces tiles = split(static_cast<int>(c.run_length), tile_values(blocks));
+        constexpr Pieces tiles = split(static_cast<int>(c.run_length), tile_pixels(blocks));
         constexpr int pass = rows_per_pass(blocks);
         const std::int64_t group = first_block / c.output_blocks_per_group;
         float* sums = io.weight_gradient + first_block * c.weights_per_block;
@@ -532,8 +560,7 @@ struct WeightGradient {
         const std::int64_t plane = group * c.output_blocks_per_group + start;
         if constexpr (c.output_blocks_per_group % task_blocks != 0)
             if (start + task_blocks > c.output_blocks_per_group) return compute<1>(plane, run, end);
-        if constexpr (c.output_blocks_per_group >= task_blocks)
-            compute<task_blocks>(plane, run, end);
+        compute<task_blocks>(plane, run, end);
     }
 };
 

@@ -2,9 +2,10 @@
 // inputs in the order in which the map before lies in memory; rows and columns are padded to 16
 // with zeros. Extents are run-time values here: the micro-kernels are keyed on their tiles alone.
 
-/// Samples that the register tile of a forward pass holds, beside `dot_rows` rows of weights.
-inline constexpr int dot_rows = 4;
-inline constexpr int dot_samples = registers == 32 ? 6 : 3;
+/// Samples that the register tile of a forward pass holds, beside `dot_rows` rows of weights. The
+/// latter stay in the first-level cache while all samples pass.
+inline constexpr int dot_rows = registers == 32 ? 8 : 4;
+inline constexpr int dot_samples = 3;
 /// Columns summed before the lanes are added up, so that weights and inputs stay in cache.
 inline constexpr std::int64_t dot_columns = 1024;
 
@@ -25,7 +26,9 @@ template <int samples>
             for (int s = 0; s < samples; ++s) sum[s][r] = multiply_add(weight, value[s], sum[s][r]);
         }
     }
+#pragma GCC unroll 16
     for (int s = 0; s < samples; ++s)
+#pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
 }
 
@@ -196,10 +199,7 @@ void update(ThreadPool& pool, const Rule& rule, std::int64_t count, float* param
 
 inline constexpr int gradient_samples = registers == 32 ? 14 : 6;
 inline constexpr int update_rows = registers == 32 ? 16 : 4;
-/// Rows whose weights stay in cache between the data gradient and the update.
-inline constexpr std::int64_t rows_per_pass = 32;
-
-/// dx[sample][16 columns] += sum over rows of dy[sample][row] * w[row][16 columns].
+/// dx[sample][16 columns] += sum over rows of dy[row][sample] * w[row][16 columns].
 template <int samples>
 [[gnu::noinline]] void gradient_tile(float* dx, std::int64_t dx_stride, const float* dy,
                                      std::int64_t dy_stride, const float* weights,
@@ -216,7 +216,7 @@ template <int samples>
             weight[v] = load(weights + row * weight_stride + v * lanes);
 #pragma GCC unroll 16
         for (int s = 0; s < samples; ++s) {
-            const Vector value = broadcast(dy[s * dy_stride + row]);
+            const Vector value = broadcast(dy[row * dy_stride + s]);
 #pragma GCC unroll 16
             for (int v = 0; v < vectors; ++v) sum[s][v] = multiply_add(value, weight[v], sum[s][v]);
         }
@@ -239,7 +239,7 @@ template <int samples>
                                       rows);
 }
 
-/// For `update_rows` rows of 16 weights: the gradient, sum over samples of dy[sample][row] *
+/// For `update_rows` rows of 16 weights: the gradient, sum over samples of dy[row][sample] *
 /// x[sample][16 columns], goes from registers straight into the rule.
 template <class Rule>
 [[gnu::noinline]] void update_tile(const RuleVectors<Rule>& rule, float* target, float* state0,
@@ -253,7 +253,7 @@ template <class Rule>
         for (int v = 0; v < vectors; ++v) value[v] = load(x + s * x_stride + v * lanes);
 #pragma GCC unroll 16
         for (int r = 0; r < update_rows; ++r) {
-            const Vector gradient = broadcast(dy[s * dy_stride + r]);
+            const Vector gradient = broadcast(dy[r * dy_stride + s]);
 #pragma GCC unroll 16
             for (int v = 0; v < vectors; ++v)
                 sum[r][v] = multiply_add(gradient, value[v], sum[r][v]);
@@ -312,10 +312,11 @@ struct LinearBackward {
         const RuleVectors<Rule> vectors_of_rule{rule};
         const std::int64_t first = task * width;
         const std::int64_t count = columns - first < width ? columns - first : width;
-        // Copies of this task's columns: in place, rows a power of two apart would share cache
-        // sets.
+        // Copies of this task's columns and, for a pass, of the output's gradient as [row][sample]:
+        // in place, rows a power of two apart would share cache sets.
         float* x = io.scratch + worker * io.scratch_stride;
         float* dx = x + io.batch * width;
+        float* dy = dx + io.batch * width;
         for (std::int64_t s = 0; s < io.batch; ++s)
             for (std::int64_t i = 0; i < count; i += lanes) {
                 store(x + s * width + i, load(io.input + s * columns + first + i));
@@ -324,16 +325,18 @@ struct LinearBackward {
         const bool learns = io.bias_gradient != nullptr;
         float* target = io.weight_gradient != nullptr ? io.weight_gradient : io.weights;
         const Pieces tiles = split(static_cast<int>(io.batch), gradient_samples);
-        for (std::int64_t row = 0; row < rows; row += rows_per_pass) {
-            const std::int64_t height = rows - row < rows_per_pass ? rows - row : rows_per_pass;
-            const float* dy = io.output_gradient + row;
+        for (std::int64_t row = 0; row < rows; row += linear_rows_per_pass) {
+            const std::int64_t height = rows - row < linear_rows_per_pass ? rows - row : linear_rows_per_pass;
+            for (std::int64_t s = 0; s < io.batch; ++s)
+                for (std::int64_t r = 0; r < height; ++r)
+                    dy[r * io.batch + s] = io.output_gradient[s * rows + row + r];
             if constexpr (input_gradient)
                 for (std::int64_t i = 0; i < count; i += block) {
                     std::int64_t sample = 0;
                     for (int tile = 0; tile < tiles.number; ++tile) {
                         const int samples = tiles.size + (tile < tiles.larger ? 1 : 0);
                         gradient_tile_of<gradient_samples>(
-                            samples, dx + sample * width + i, width, dy + sample * rows, rows,
+                            samples, dx + sample * width + i, width, dy + sample, io.batch,
                             io.weights + row * columns + first + i, columns, height);
                         sample += samples;
                     }
@@ -345,7 +348,7 @@ struct LinearBackward {
                         vectors_of_rule, target + place,
                         io.weight_state[0] == nullptr ? nullptr : io.weight_state[0] + place,
                         io.weight_state[1] == nullptr ? nullptr : io.weight_state[1] + place,
-                        columns, dy + r, rows, x + i, width, io.batch);
+                        columns, dy + r * io.batch, io.batch, x + i, width, io.batch);
                 }
         }
         if constexpr (input_gradient)

@@ -30,13 +30,20 @@ using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
     return TYPENET_SQRT(v);
 }
 
+/// v with each lane in the place of the one `distance` (a power of two) away.
+template <int distance, int... lane>
+[[gnu::always_inline]] inline Vector swap_lanes(Vector v, std::integer_sequence<int, lane...>) {
+    return __builtin_shufflevector(v, v, (lane ^ distance)...);
+}
+
 /// Sum of the lanes, in a fixed tree.
+template <int width = lanes / 2>
 [[gnu::always_inline]] inline float sum_of_lanes(Vector v) {
-    float lane[lanes];
-    __builtin_memcpy(lane, &v, sizeof v);
-    for (int width = lanes / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
-    return lane[0];
+    v += swap_lanes<width>(v, std::make_integer_sequence<int, lanes>{});
+    if constexpr (width > 1)
+        return sum_of_lanes<width / 2>(v);
+    else
+        return v[0];
 }
 
 /// max(v, 0) that keeps NaN.
