@@ -175,7 +175,7 @@ TEST_CASE("Three steps of each optimizer") {
                 if (!rates.empty()) optimizer.learning_rate = rates[step];
                 std::copy_n(gradients.data() + step * count, count, gradient.begin());
                 cpu::update(isa, pool, optimizer.rule(static_cast<std::int64_t>(step) + 1), 48,
-                            parameters.data(), gradient.data(), first.data(), second.data());
+                            parameters.data(), gradient.data(), first.data(), second.data(), 1);
                 for (std::size_t i = 0; i < count; ++i) {
                     all.push_back(parameters[i]);
                     change.push_back(parameters[i] - initial[i]);
@@ -202,11 +202,8 @@ TEST_CASE("Three steps of each optimizer") {
 }
 
 TEST_CASE("Five training steps of a small network") {
-    using Net = Network<Input<3, 9, 9>, Named<"conv", Conv2d<8, Kernel<3>, Padding<1>>>, Relu,
-                        MaxPool2d<Kernel<3>, Stride<2>>, Flatten, Named<"fc1", Linear<12>>, Relu,
-                        Named<"fc2", Linear<5>>>;
     const SafetensorsFile file = goldens("mlp_training");
-    Model<Net> model;
+    Model<Mlp> model;
     for (const ParameterInfo& parameter : model.parameters())
         model.set(parameter.name, floats_of(file, "initial." + parameter.name));
     Trainer trainer{model, CrossEntropy{}, Sgd{.learning_rate = 0.05f, .momentum = 0.9f}, Batch{4}};
@@ -221,6 +218,10 @@ TEST_CASE("Five training steps of a small network") {
     for (const ParameterInfo& parameter : model.parameters())
         CHECK(relative_error(model.get(parameter.name),
                              values_of(file, "final." + parameter.name)) <= 1e-4);
+}
+
+TEST_CASE("Three training steps with clipped gradients") {
+    compare_with_clipping_goldens<Cpu<float>>(1e-4);
 }
 
 TEST_CASE("The whole AlexNet on two images of 227x227") {

@@ -37,8 +37,9 @@ struct WideCpu : Cpu<float> {
     }
     template <class Rule>
     static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
-                       const float* gradients, float* state0, float* state1) {
-        cpu::wide::update(context.pool, *rule, count, parameters, gradients, state0, state1);
+                       const float* gradients, float* state0, float* state1, const float* scale) {
+        cpu::wide::update(context.pool, *rule, count, parameters, gradients, state0, state1,
+                          scale == nullptr ? 1.0f : *scale);
     }
 };
 

@@ -67,11 +67,11 @@ struct Course {
     std::vector<float> losses;
 };
 
-template <class Backend, class Optimizer>
-Course take_course(const Images& images, const Optimizer& optimizer) {
+template <class Backend, class Optimizer, class... Policies>
+Course take_course(const Images& images, const Optimizer& optimizer, Policies... policies) {
     Model<SmallAlexNet, Backend> model{Seed{2}, Initialization::kaiming_normal};
     Course course{parameters_of_model(model), {}, {}};
-    Trainer trainer{model, CrossEntropy{}, optimizer, Batch{8}, Seed{4}};
+    Trainer trainer{model, CrossEntropy{}, optimizer, Batch{8}, Seed{4}, policies...};
     std::size_t first = 0;
     for (const std::size_t count : batch_of_step) {
         trainer.step(images.batch(first, count), Normalization::symmetric());
@@ -83,6 +83,7 @@ Course take_course(const Images& images, const Optimizer& optimizer) {
 }
 
 Course take_course_on_cpu(const Images& images, const Sgd& optimizer);
+Course take_course_on_cpu(const Images& images, const Sgd& optimizer, ClipNorm clip);
 Course take_course_on_cpu(const Images& images, const Adam& optimizer);
 
 /// A run that somebody else goes on with.

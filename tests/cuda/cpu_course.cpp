@@ -7,6 +7,9 @@ namespace typenet::testing {
 Course take_course_on_cpu(const Images& images, const Sgd& optimizer) {
     return take_course<Cpu<float>>(images, optimizer);
 }
+Course take_course_on_cpu(const Images& images, const Sgd& optimizer, ClipNorm clip) {
+    return take_course<Cpu<float>>(images, optimizer, clip);
+}
 Course take_course_on_cpu(const Images& images, const Adam& optimizer) {
     return take_course<Cpu<float>>(images, optimizer);
 }

@@ -140,6 +140,7 @@ void check_plans(std::int64_t batch) {
     check_training_plan<Precision>(Sgd{}, batch);
     check_training_plan<Precision>(Adam{}, batch);
     check_training_plan<Precision>(Sgd{}, batch, KeepGradients{});
+    check_training_plan<Precision>(Sgd{}, batch, ClipNorm{0.1f});
     const std::int64_t before = used_bytes();
     OnGpu<Precision> model{Seed{1}};
     Predictor predictor{model, Batch{batch}};

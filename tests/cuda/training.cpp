@@ -1,4 +1,5 @@
 // Training on the GPU follows the CPU's, in every precision, and a step is one graph.
+#include <limits>
 #include <thread>
 
 #include "cuda/compare.hpp"
@@ -16,11 +17,11 @@ struct Distance {
     double weights = 0;
 };
 
-template <class Precision, class Optimizer>
-Distance distance_from_cpu(const Optimizer& optimizer) {
+template <class Precision, class Optimizer, class... Policies>
+Distance distance_from_cpu(const Optimizer& optimizer, Policies... policies) {
     const Images images{60};
-    const Course cpu = take_course_on_cpu(images, optimizer);
-    const Course gpu = take_course<Cuda<Precision>>(images, optimizer);
+    const Course cpu = take_course_on_cpu(images, optimizer, policies...);
+    const Course gpu = take_course<Cuda<Precision>>(images, optimizer, policies...);
     Distance distance;
     for (std::size_t i = 0; i < cpu.losses.size(); ++i)
         distance.losses =
@@ -56,6 +57,73 @@ TEST_CASE("Ten steps with dropout, as on the CPU") {
     CHECK(with_adam.weights <= 5e-2);
 }
 
+TEST_CASE("Ten steps with clipped gradients, as on the CPU") {
+    const Distance distance = distance_from_cpu<float>(sgd, ClipNorm{0.5f});
+    CHECK(distance.losses <= 1e-4);
+    CHECK(distance.weights <= 1e-2);
+    const Images images{60};
+    CHECK(take_course_on_cpu(images, sgd, ClipNorm{0.5f}).final !=
+          take_course_on_cpu(images, sgd).final);
+}
+
+TEST_CASE("A norm that is infinite, or is not reached, gives the bits of a step without clipping") {
+    const Images images{16};
+    struct Outcome {
+        Values parameters;
+        std::size_t launches = 0;
+    };
+    const auto train = [&](auto... policies) {
+        Model<SmallAlexNet, Cuda<float>> model{Seed{2}};
+        Trainer trainer{model, CrossEntropy{}, sgd, Batch{8}, Seed{4}, policies...};
+        Outcome outcome;
+#ifdef TYPENET_CUDA_EMULATOR  // which counts kernels
+        outcome.launches = emulator::calls("launch");
+#endif
+        trainer.step(images.batch(0, 8));
+        trainer.step(images.batch(8, 8));
+#ifdef TYPENET_CUDA_EMULATOR
+        outcome.launches = emulator::calls("launch") - outcome.launches;
+#endif
+        outcome.parameters = parameters_of_model(model);
+        return outcome;
+    };
+    const Outcome plain = train();
+    const Outcome infinite = train(ClipNorm{std::numeric_limits<float>::infinity()});
+    const Outcome loose = train(ClipNorm{1e30f});
+    CHECK(infinite.parameters == plain.parameters);
+    CHECK(loose.parameters == plain.parameters);
+    CHECK(infinite.launches == plain.launches);
+#ifdef TYPENET_CUDA_EMULATOR
+    CHECK(loose.launches == plain.launches + 2);  // in the one recording
+#endif
+}
+
+TEST_CASE("The factor of clipped gradients, of huge ones and of those that are not finite") {
+    using Gpu = Cuda<float>;
+    constexpr std::int64_t count = 3 * 4096 + 8;  // of four blocks
+    Gpu::Context context;
+    const Gpu::Arena gradients{4 * count}, workspace{Gpu::clip_bytes(count)};
+    std::vector<float> values(count);
+    const auto factor = [&](float max_norm) {
+        Gpu::upload(context, gradients.floats(), values);
+        const float* scale =
+            Gpu::clip_scale(context, max_norm, count, gradients.floats(), workspace.bytes());
+        float result = -1;
+        Gpu::download(context, scale, {&result, 1});
+        return result;
+    };
+    CHECK(factor(1) == 1);  // all are 0
+    CHECK(std::fabs(factor(1e-7f) / 0.1f - 1) < 1e-6f);
+    values.front() = 3e25f;  // its square is no float
+    values.back() = 4e25f;
+    CHECK(std::fabs(factor(1) / 2e-26f - 1) < 1e-6f);
+    CHECK(factor(1e26f) == 1);
+    values[5] = std::numeric_limits<float>::infinity();
+    CHECK(factor(1) == 0);
+    values[6] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(std::isnan(factor(1)));
+}
+
 // In lower precision the steps are gentle: rounding makes a ReLU, a pool or a kept value decide
 // otherwise now and then, and each such step leads to another path. The first loss has no path yet.
 
@@ -84,7 +152,7 @@ TEST_CASE("Any schedule of threads, blocks and streams gives the same bits") {
     const std::vector<float> bits = emulator::for_each_schedule(
         [&] {
             Model<SmallAlexNet, Cuda<bf16>> model{Seed{2}};
-            Trainer trainer{model, CrossEntropy{}, sgd, Batch{4}, Seed{4}};
+            Trainer trainer{model, CrossEntropy{}, sgd, Batch{4}, Seed{4}, ClipNorm{0.5f}};
             std::vector<float> result;
             for (const std::size_t first : {0, 4}) {
                 trainer.step(images.batch(first, 4));
@@ -103,7 +171,7 @@ TEST_CASE("Any schedule of threads, blocks and streams gives the same bits") {
 TEST_CASE("From its second time on, a step is one graph, without allocation or waiting") {
     const Images images{8};
     Model<SmallAlexNet, Cuda<float>> model{Seed{2}};
-    Trainer trainer{model, CrossEntropy{}, sgd, Batch{8}, Seed{4}};
+    Trainer trainer{model, CrossEntropy{}, sgd, Batch{8}, Seed{4}, ClipNorm{0.5f}};
     Predictor predictor{model, Batch{8}};
     trainer.step(images.batch(0, 8));
     predictor(images.batch(0, 8));

@@ -123,6 +123,46 @@ void compare_with_alexnet_goldens(Model<AlexNetWithoutDropout, Backend>& model, 
     }
 }
 
+/// The network of mlp_training and clipping.
+using Mlp = Network<Input<3, 9, 9>, Named<"conv", Conv2d<8, Kernel<3>, Padding<1>>>, Relu,
+                    MaxPool2d<Kernel<3>, Stride<2>>, Flatten, Named<"fc1", Linear<12>>, Relu,
+                    Named<"fc2", Linear<5>>>;
+
+/// Three steps of SGD with momentum and weight decay, of which some clip the gradients.
+template <class Backend>
+void compare_with_clipping_goldens(double tolerance) {
+    const SafetensorsFile given = goldens("mlp_training"), file = goldens("clipping");
+    Model<Mlp, Backend> model;
+    for (const ParameterInfo& parameter : model.parameters())
+        model.set(parameter.name, floats_of(given, "initial." + parameter.name));
+    const std::vector<float> inputs = floats_of(given, "inputs");
+    const std::vector<std::int32_t> labels = labels_of(given, "labels");
+    const std::vector<double> losses = values_of(file, "losses"), norms = values_of(file, "norms");
+    constexpr float max_norm = 1;
+    int clipped = 0;
+    Trainer trainer{model,
+                    CrossEntropy{},
+                    Sgd{.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 1e-2f},
+                    Batch{4},
+                    Seed{0},
+                    ClipNorm{max_norm}};
+    for (std::size_t step = 0; step < 3; ++step) {
+        trainer.step(std::span{inputs}.subspan(step * 972, 972),
+                     std::span{labels}.subspan(step * 4, 4));
+        CHECK(std::fabs(double{trainer.loss()} / losses[step] - 1) <= 0.1 * tolerance);
+        double squares = 0;
+        for (const ParameterInfo& parameter : model.parameters())
+            for (const float gradient : trainer.gradient(parameter.name))
+                squares += double{gradient} * double{gradient};
+        CHECK(std::fabs(std::sqrt(squares) / norms[step] - 1) <= tolerance);
+        clipped += norms[step] > double{max_norm};
+    }
+    CHECK((clipped > 0 && clipped < 3));
+    for (const std::string name :
+         {"conv.weight", "conv.bias", "fc1.bias", "fc2.weight", "fc2.bias"})
+        CHECK(relative_error(model.get(name), values_of(file, "final." + name)) <= tolerance);
+}
+
 /// First gradients, three steps of SGD and inference of a network with branches against the goldens
 /// of its file. Gradients of biases are measured by those of the layer's weights, for behind a
 /// batch normalisation they are zero.

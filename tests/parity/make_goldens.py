@@ -494,8 +494,8 @@ def alexnet_margins(first, last):
 # mlp_training.safetensors ------------------------------------------------------------------------
 
 
-def mlp_training(dtype):
-    golden, steps, batch = Golden(), 5, 4
+def mlp(golden, dtype, steps=5, batch=4):
+    """The network with its first values, and the batches of its steps."""
     network = torch.nn.Sequential()
     network.add_module("conv", torch.nn.Conv2d(3, 8, 3, padding=1))
     network.add_module("relu1", torch.nn.ReLU())
@@ -516,7 +516,12 @@ def mlp_training(dtype):
         golden.add("initial." + name, values)
     golden.add("inputs", inputs)
     golden.add("labels", labels)
+    return network, inputs, labels
 
+
+def mlp_training(dtype):
+    golden, steps, batch = Golden(), 5, 4
+    network, inputs, labels = mlp(golden, dtype, steps, batch)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     step_losses = []
     for step in range(steps):
@@ -539,6 +544,32 @@ def mlp_training(dtype):
         steps=steps,
         batch=batch,
     )
+    return golden
+
+
+# clipping.safetensors ----------------------------------------------------------------------------
+
+
+def clipping(dtype, max_norm=1.0):
+    golden = Golden()
+    network, inputs, labels = mlp(Golden(), dtype)  # whose values mlp_training has
+    options = dict(lr=0.05, momentum=0.9, weight_decay=1e-2)
+    optimizer = torch.optim.SGD(network.parameters(), **options)
+    losses, norms = [], []
+    for step in range(3):
+        logits = network(torch.tensor(inputs[step], dtype=dtype))
+        loss = F.cross_entropy(logits, torch.tensor(labels[step]))
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), max_norm))
+        optimizer.step()
+        losses.append(loss.detach())
+    golden.add("losses", torch.stack(losses))
+    golden.add("norms", torch.stack(norms))
+    for name, parameter in network.named_parameters():
+        if name != "fc1.weight":
+            golden.add("final." + name, parameter)
+    golden.describe("clipping", optimizer="sgd", max_norm=max_norm, **options)
     return golden
 
 
@@ -743,6 +774,7 @@ FILES = {
     "optimizers": optimizers,
     "alexnet": alexnet,
     "mlp_training": mlp_training,
+    "clipping": clipping,
     "residual": residual,
     "inception": inception,
     "torch_generator": torch_generator,

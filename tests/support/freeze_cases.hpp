@@ -73,6 +73,47 @@ void check_freezing(const std::vector<std::string>& frozen, Policies... policies
     CHECK(trained == train<Net>([](auto&) {}, policies..., KeepGradients{}));
 }
 
+/// One step moves what learns by its gradients times the factor of ClipNorm. Padding, which packed
+/// gradients have, and what is frozen do not count for the norm.
+template <class Net, class... Policies>
+void check_clipping(Policies... policies) {
+    constexpr std::int64_t batch = 5;
+    constexpr float max_norm = 0.1f;
+    Model<Net, Backend> model{Seed{1}};
+    const Tensors before = tensors_of_model(model);
+    Trainer trainer{model,   CrossEntropy{}, Sgd{.learning_rate = 1}, Batch{batch},
+                    Seed{2}, policies...,    ClipNorm{max_norm}};
+    std::vector<float> values(static_cast<std::size_t>(batch * Net::input_shape.size()));
+    RandomStream random{Seed{3}, Purpose::synthetic};
+    for (float& value : values) value = random.uniform(-1, 1);
+    trainer.step(values, std::vector<std::int32_t>{0, 1, 2, 1, 0});
+    double squares = 0;
+    for (const ParameterInfo& parameter : model.parameters()) {
+        if (!trainer.changes(parameter)) continue;
+        for (const float gradient : trainer.gradient(parameter.name))
+            squares += std::pow(double{gradient}, 2);
+    }
+    const double norm = std::sqrt(squares);
+    CHECK(norm > 2 * double{max_norm});
+    for (const ParameterInfo& parameter : model.parameters()) {
+        INFO(parameter.name);
+        const std::vector<float> after = model.get(parameter.name), old = before.at(parameter.name);
+        if (!trainer.changes(parameter)) {
+            CHECK(after == old);
+            continue;
+        }
+        const std::vector<float> gradient = trainer.gradient(parameter.name);
+        double error = 0, largest = 0;
+        for (std::size_t i = 0; i < after.size(); ++i) {
+            const double move = double{max_norm} / (norm + 1e-6) * double{gradient[i]};
+            error = std::fmax(error, std::fabs(double{old[i]} - double{after[i]} - move));
+            largest = std::fmax(largest, std::fabs(move));
+        }
+        CHECK(error <= 2e-7);  // a rounding of a parameter
+        CHECK(largest >= 1e-4);
+    }
+}
+
 using Straight =
     Network<Input<3, 14, 14>, Named<"front.0", Conv2d<20, Kernel<3>, Padding<1>>>, Relu,
             MaxPool2d<Kernel<2>>, Named<"front.1", Conv2d<24, Kernel<3>, Groups<2>>>, Relu,
@@ -102,6 +143,12 @@ TEST_CASE("Layers in and around branches are frozen") {
     check_freezing<Branched>({"stem"}, freeze<"stem">);
     check_freezing<Branched>({"stem", "block", "right"}, freeze<"stem", "block", "right">);
     check_freezing<Branched>({"block", "decision"}, freeze<"block", "decision">);
+}
+
+TEST_CASE("What learns is clipped by the norm of its own gradients, all together") {
+    check_clipping<Straight>();
+    check_clipping<Straight>(freeze<"middle">);
+    check_clipping<Branched>(freeze<"stem", "block">);
 }
 
 TEST_CASE("A frozen batch normalisation normalises by its running statistics") {

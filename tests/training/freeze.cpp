@@ -78,6 +78,7 @@ TEST_CASE("A layer from outside the library is frozen") {
                         Named<"factors", Factors>, Flatten, Named<"last", Linear<3>>>;
     check_freezing<Net>({"factors"}, freeze<"factors">);
     check_freezing<Net>({"first", "factors"}, freeze<"first", "factors">);
+    check_clipping<Net>(freeze<"first">);
 }
 
 TEST_CASE(

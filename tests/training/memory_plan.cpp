@@ -14,6 +14,13 @@ static_assert(memory_plan<AlexNet, Cpu<float>, Training<Adam>>(4).optimizer_stat
               2 * memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(4).optimizer_state);
 static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd, KeepGradients>>(4).gradients ==
               memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(4).parameters);
+// Clipping keeps the gradients, and needs a sum for every 16384 of them and a factor.
+static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd, ClipNorm>>(4).total ==
+              memory_plan<AlexNet, Cpu<float>, Training<Sgd, KeepGradients>>(4).total);
+using Wide = Network<Input<(1 << 20) - 1>, Linear<16>>;
+static_assert(memory_plan<Wide, Cpu<float>, Training<Sgd>>(1).workspace < 8 * 1025);
+static_assert(memory_plan<Wide, Cpu<float>, Training<Sgd, ClipNorm>>(1).workspace ==
+              (8 * 1025 + 4 + 63) / 64 * 64);
 
 namespace {
 
@@ -78,6 +85,7 @@ TEST_CASE("What is allocated is what is planned, to the byte") {
         check_allocations<Small, Sgd>(Batch{7}, threads);
         check_allocations<Small, Adam>(Batch{64}, threads);
         check_allocations<Small, Adam>(Batch{1}, threads, KeepGradients{});
+        check_allocations<Small, Sgd>(Batch{5}, threads, ClipNorm{1});
         check_allocations<Small, Adam>(Batch{6}, threads, freeze<"0", "3">);
         check_allocations<Small, Sgd>(Batch{6}, threads, freeze<"5">, KeepGradients{});
     }

@@ -1,5 +1,7 @@
 // What the Trainer promises beside the right numbers: the same bits on any number of threads, fused
 // or not; no allocation in a step; clear refusals.
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -71,19 +73,59 @@ TEST_CASE("A fused step and one that keeps gradients give the same weights") {
     CHECK(trained<Small>(2, 7, Adam{}, 3) == trained<Small>(2, 7, Adam{}, 3, KeepGradients{}));
 }
 
+TEST_CASE("Clipped gradients have the same bits on any number of threads") {
+    const Sgd sgd{.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 1e-3f};
+    const auto one = trained<Small>(1, 11, sgd, 3, ClipNorm{0.1f});
+    CHECK(one != trained<Small>(1, 11, sgd, 3));
+    CHECK(one == trained<Small>(2, 11, sgd, 3, ClipNorm{0.1f}));
+    CHECK(one == trained<Small>(3, 11, sgd, 3, ClipNorm{0.1f}));
+}
+
+TEST_CASE("A norm that is infinite, or is not reached, gives the bits of a step without clipping") {
+    const Sgd sgd{.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 1e-3f};
+    const auto plain = trained<Small>(2, 7, sgd, 3);
+    for (const float norm : {std::numeric_limits<float>::infinity(), 1e30f})
+        CHECK(trained<Small>(2, 7, sgd, 3, ClipNorm{norm}) == plain);
+    CHECK(trained<Small>(2, 7, Adam{}, 3, ClipNorm{1e30f}) == trained<Small>(2, 7, Adam{}, 3));
+}
+
+TEST_CASE("The factor of clipped gradients, of huge ones and of those that are not finite") {
+    using Backend = Cpu<float>;
+    constexpr std::int64_t count = 2 * Backend::squares_per_task + 16;
+    Backend::Context context{Threads{2}};
+    const Backend::Arena workspace{Backend::clip_bytes(count)};
+    std::vector<float> gradients(count);
+    const auto factor = [&](float max_norm) {
+        return *Backend::clip_scale(context, max_norm, count, gradients.data(), workspace.bytes());
+    };
+    CHECK(factor(1) == 1);  // all are 0
+    CHECK(factor(1e-7f) == Approx(0.1).epsilon(1e-6));
+    gradients.front() = 3e25f;  // its square is no float
+    gradients.back() = 4e25f;
+    CHECK(factor(1) == Approx(2e-26).epsilon(1e-6));
+    CHECK(factor(1e26f) == 1);
+    gradients[5] = std::numeric_limits<float>::infinity();
+    CHECK(factor(1) == 0);
+    gradients[6] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(std::isnan(factor(1)));
+}
+
 TEST_CASE("A step allocates nothing") {
     Model<Small> model{Seed{1}, Initialization::pytorch, Threads{2}};
     Trainer trainer{model, CrossEntropy{}, Adam{}, Batch{8}};
+    Trainer clipping{model, CrossEntropy{}, Adam{}, Batch{8}, Seed{}, ClipNorm{0.1f}};
     const Dataset dataset = make_synthetic(Split::train, 8);
     std::vector<std::int32_t> classes = dataset.labels;
     for (std::int32_t& label : classes) label %= 5;
     const ImageBatch images{dataset.pixels, classes, dataset.image_shape};
     const std::vector<float> inputs = samples(8, Small::input_shape);
     trainer.step(images, Normalization::symmetric());
+    clipping.step(images, Normalization::symmetric());
     const std::int64_t before = allocations();
     for (int step = 0; step < 3; ++step) {
         trainer.step(images, Normalization::symmetric());
         trainer.step(inputs, classes);
+        clipping.step(inputs, classes);
     }
     CHECK(allocations() == before);
     CHECK(trainer.loss() > 0);
@@ -182,6 +224,12 @@ TEST_CASE("What does not fit is refused with its numbers") {
     contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{}, Batch{-3}); }), "batch: -3");
     contains(message([&] { Trainer(model, CrossEntropy{}, Sgd{.learning_rate = -1}, Batch{1}); }),
              "learning rate");
+    for (const float norm : {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN()})
+        contains(message([&] {
+                     Trainer(model, CrossEntropy{}, Sgd{}, Batch{1}, Seed{}, ClipNorm{norm});
+                 }),
+                 "largest norm of the gradients: " + std::to_string(norm) +
+                     " given; use a positive one");
     contains(message([&] { Predictor(model, Batch{0}); }), "batch: 0");
     contains(message([&] { (void)model.get("cn9.weight"); }), "cn9.weight");
     contains(message([&] { model.set("cn1.bias", std::vector<float>(3)); }),

@@ -452,12 +452,24 @@ struct FrozenBy<Frozen, Policy, Policies...> : FrozenBy<Frozen, Policies...> {};
 /// updates all.)
 struct KeepGradients {};
 
+/// A trainer's policy: multiplies all gradients by max_norm / (norm + 1e-6) where that is below 1,
+/// with the Euclidean norm of the gradients of all that learns, taken together. The optimizer, and
+/// weight decay, see them after that. An infinite `max_norm` clips nothing, and takes no time but
+/// that gradients are kept, as under KeepGradients; those to be read are the ones before clipping.
+/// A gradient that is NaN makes all of them NaN; one that is infinite becomes NaN, and all finite
+/// ones 0. Source: torch.nn.utils.clip_grad_norm_; Pascanu, Mikolov and Bengio, "On the difficulty
+/// of training recurrent neural networks", 2013.
+struct ClipNorm {
+    float max_norm;  ///< above 0
+};
+
 /// A training step under an optimizer and a trainer's policies.
 template <class Optimizer, class... Policies>
 struct Training {
     static constexpr Phase phase = Phase::training;
     static constexpr int state_count = Optimizer::state_count;
-    static constexpr bool keeps_gradients = detail::has_policy<KeepGradients, Policies...>;
+    static constexpr bool clips = detail::has_policy<ClipNorm, Policies...>;
+    static constexpr bool keeps_gradients = clips || detail::has_policy<KeepGradients, Policies...>;
     using Frozen = typename detail::FrozenBy<Freeze<>, Policies...>::type;
 
     /// Bytes of what changes from step to step.
@@ -469,6 +481,7 @@ struct Training {
 struct Predicting {
     static constexpr Phase phase = Phase::inference;
     static constexpr int state_count = 0;
+    static constexpr bool clips = false;
     static constexpr bool keeps_gradients = false;
     using Frozen = Freeze<>;
     template <std::size_t stages>
@@ -521,6 +534,8 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
         plan.workspace = detail::larger(
             plan.workspace,
             Facts::workspace_bytes(table.stages[s].geometry, Mode::phase, batch, threads));
+    if constexpr (Mode::clips)  // when the stages are done
+        plan.workspace = detail::larger(plan.workspace, Facts::clip_bytes(parameters.learnt_count));
     plan.transfer = Facts::context_bytes +
                     Facts::transfer_bytes(table.stages[table.count - 1].geometry, Mode::phase,
                                           batch, Mode::template step_bytes<table.count>);

@@ -27,7 +27,7 @@
     TYPENET_ALEXNET_BACKWARD(linkage, stage, AdamRule)
 #define TYPENET_ALEXNET_UPDATE(linkage, Rule)                                               \
     linkage template void update<Rule>(Isa, ThreadPool&, const Rule&, std::int64_t, float*, \
-                                       const float*, float*, float*);
+                                       const float*, float*, float*, float);
 #define TYPENET_ALEXNET_KERNELS(linkage)     \
     TYPENET_ALEXNET_CONVOLUTION(linkage, 0)  \
     TYPENET_ALEXNET_CONVOLUTION(linkage, 1)  \

@@ -1,11 +1,15 @@
 // The optimizers' formulas: from hyper-parameters and the number of a step to the step's Rule.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <type_traits>
 
 #include "typenet/core/error.hpp"
+#include "typenet/core/memory_plan.hpp"
 #include "typenet/training/optimizers.hpp"
 
 namespace typenet {
@@ -15,6 +19,23 @@ namespace detail {
 inline void require_hyperparameter(bool good, const char* what, double value, const char* range) {
     if (!good)
         throw Error(std::string{what} + ": " + std::to_string(value) + " given; use " + range);
+}
+
+/// The largest norm of the gradients that a trainer's policies allow; infinite where none clips.
+/// Throws Error where one is out of range.
+template <class... Policies>
+float max_norm_of(const Policies&... policies) {
+    float smallest = std::numeric_limits<float>::infinity();
+    [[maybe_unused]] const auto look = [&]<class Policy>(const Policy& policy) {
+        if constexpr (std::is_same_v<Policy, ClipNorm>) {
+            require_hyperparameter(policy.max_norm > 0, "largest norm of the gradients",
+                                   policy.max_norm,
+                                   "a positive one; an infinite one clips nothing");
+            smallest = (std::min)(smallest, policy.max_norm);
+        }
+    };
+    (look(policies), ...);
+    return smallest;
 }
 
 /// 0.999f is 0.99900001287...; 1 - 0.999f is off by 1e-5 of itself. Seven digits repair that.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,8 @@ namespace typenet {
 /// Trains a model by steps over batches. After construction a step allocates nothing. A step that
 /// throws leaves parameters, optimizer state and `steps()` as they were.
 ///
-/// `Policies` are types that decide what is planned and fused: KeepGradients, Freeze.
+/// `Policies` are types that decide what is planned and fused: KeepGradients, Freeze,
+/// ClipNorm.
 template <class Model, class Loss, class Optimizer, class... Policies>
 class Trainer : detail::StageRunner<Model, Training<Optimizer, Policies...>> {
     using Mode = Training<Optimizer, Policies...>;
@@ -42,11 +44,13 @@ public:
 
     /// Plans for at most `batch` samples a step. The seed decides over dropout. Throws Error when
     /// memory does not suffice or a hyper-parameter is out of range.
-    Trainer(Model& model, Loss loss, Optimizer optimizer, Batch batch, Seed seed = {}, Policies...)
+    Trainer(Model& model, Loss loss, Optimizer optimizer, Batch batch, Seed seed = {},
+            Policies... policies)
         : Base(model, batch),
           loss_(loss),
           optimizer_(optimizer),
           seed_(seed),
+          max_norm_(detail::max_norm_of(policies...)),
           step_values_(values_of_step()),
           gradients_(4 * (Mode::keeps_gradients ? parameters.learnt_count : parameters.kept)) {
         if constexpr (requires { loss.require_hyperparameters(); }) loss.require_hyperparameters();
@@ -100,8 +104,8 @@ public:
         this->model_->pack(parameter, values, state(slot).floats() + place(parameter));
     }
 
-    /// A canonical copy of a parameter's gradient in the last step. Throws Error for one that is
-    /// frozen.
+    /// A canonical copy of a parameter's gradient in the last step, as it was before ClipNorm.
+    /// Throws Error for one that is frozen.
     std::vector<float> gradient(std::string_view name) const requires(Mode::keeps_gradients) {
         const ParameterInfo& parameter = this->model_->find_parameter(name);
         return this->model_->unpack(parameter, gradients_.floats() + place(parameter));
@@ -210,10 +214,13 @@ private:
     }
     (std::make_index_sequence<count>{});
 
+    /// Whether the optimizer waits for all gradients.
+    static constexpr bool updates_at_once = Backend::updates_at_once || Mode::clips;
+
     void backward(std::int64_t batch) {
         for (std::size_t s = count; s-- > 0;)
             if (has_backward(table.stages[s].geometry)) backward_stage(s, batch);
-        if (Backend::updates_at_once) update_all();
+        if (updates_at_once) update_all();
     }
 
     void backward_stage(std::size_t s, std::int64_t batch) {
@@ -225,7 +232,7 @@ private:
         const bool fused = fuses(g);
         const std::int64_t weight_count = Backend::weight_count(g);
         // Gradients that are kept lie as the parameters do; otherwise each stage's start at 0.
-        constexpr bool kept = Mode::keeps_gradients || Backend::updates_at_once;
+        constexpr bool kept = Mode::keeps_gradients || updates_at_once;
         float* gradients = gradients_.floats() + (kept ? parameters.learnt[s] : 0);
         if (learns(g)) {
             io.weight_gradient = fused ? nullptr : gradients;
@@ -234,17 +241,28 @@ private:
                 io.weight_state[slot] = state_[slot].floats() + parameters.learnt[s];
         }
         backwards[s](this->model_->context(), io, &step_values_.get()->rule);
-        if (Backend::updates_at_once || !learns(g)) return;
+        if (updates_at_once || !learns(g)) return;
         const std::int64_t done = fused ? weight_count : 0;
         apply(parameters.weights[s] + done, parameters.learnt[s] + done,
-              weight_count + Backend::bias_count(g) - done, gradients);
+              weight_count + Backend::bias_count(g) - done, gradients, nullptr);
+    }
+
+    /// Where kernels find the factor of all gradients; null where nothing is clipped.
+    const float* clip_scale() const {
+        if constexpr (Mode::clips && parameters.learnt_count > 0)
+            if (max_norm_ < std::numeric_limits<float>::infinity())
+                return Backend::clip_scale(this->model_->context(), max_norm_,
+                                           parameters.learnt_count, gradients_.floats(),
+                                           this->workspace_.bytes());
+        return nullptr;
     }
 
     /// Updates all parameters whose gradients are in memory, each stretch of them at once.
     void update_all() {
+        const float* scale = clip_scale();
         std::int64_t first = 0, place = 0, size = 0;
         const auto finish = [&] {
-            if (size > 0) apply(first, place, size, gradients_.floats() + place);
+            if (size > 0) apply(first, place, size, gradients_.floats() + place, scale);
         };
         for (std::size_t s = 0; s < count; ++s) {
             const Geometry& g = table.stages[s].geometry;
@@ -260,19 +278,22 @@ private:
         finish();
     }
 
-    /// Updates `size` parameters from `first` on, which lie at `place` among those that learn.
-    void apply(std::int64_t first, std::int64_t place, std::int64_t size, const float* gradients) {
+    /// Updates `size` parameters from `first` on, which lie at `place` among those that learn, by
+    /// their gradients times *scale.
+    void apply(std::int64_t first, std::int64_t place, std::int64_t size, const float* gradients,
+               const float* scale) {
         if (size == 0) return;
         const auto state = [&](std::size_t slot) {
             return slot < state_.size() ? state_[slot].floats() + place : nullptr;
         };
         Backend::update(this->model_->context(), &step_values_.get()->rule, size,
-                        this->model_->data() + first, gradients, state(0), state(1));
+                        this->model_->data() + first, gradients, state(0), state(1), scale);
     }
 
     Loss loss_;
     Optimizer optimizer_;
     Seed seed_;
+    float max_norm_;
     std::int64_t steps_ = 0;
     std::int64_t last_batch_ = 0;
     typename Backend::template Shared<StepValues> step_values_;

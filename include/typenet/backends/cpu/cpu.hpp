@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -65,11 +66,28 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         else
             cpu::stage_backward<g>(context.isa, io, *rule);
     }
-    /// Applies a rule to `count` parameters (a multiple of 16) whose gradients lie in memory.
+    /// Applies a rule to `count` parameters (a multiple of 16) whose gradients, to be multiplied by
+    /// *scale unless it is null, lie in memory.
     template <class Rule>
     static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
-                       const float* gradients, float* state0, float* state1) {
-        cpu::update(context.isa, context.pool, *rule, count, parameters, gradients, state0, state1);
+                       const float* gradients, float* state0, float* state1, const float* scale) {
+        cpu::update(context.isa, context.pool, *rule, count, parameters, gradients, state0, state1,
+                    scale == nullptr ? 1.0f : *scale);
+    }
+    /// The factor of `count` gradients (a multiple of 16) under ClipNorm, in a workspace of at
+    /// least `clip_bytes`.
+    static const float* clip_scale(Context& context, float max_norm, std::int64_t count,
+                                   const float* gradients, std::byte* workspace) {
+        auto* sums = reinterpret_cast<double*>(workspace);
+        const std::int64_t tasks = square_tasks(count);
+        const SquaresTask task{gradients, count, sums};
+        context.pool.parallel_for(tasks, &SquaresTask::run, &task);
+        double sum = 0;
+        for (std::int64_t i = 0; i < tasks; ++i) sum += sums[i];
+        const double share = double{max_norm} / (std::sqrt(sum) + 1e-6);
+        auto* scale = reinterpret_cast<float*>(sums + tasks);
+        *scale = share > 1 ? 1.0f : static_cast<float>(share);
+        return scale;
     }
 
     /// The memory of a model's `count` parameters, which start at its floats().
@@ -261,6 +279,27 @@ private:
                              rows,   columns};
         context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
     }
+
+    /// Adds up the squares of some gradients, in double.
+    struct SquaresTask {
+        const float* gradients;
+        std::int64_t count;
+        double* sums;  ///< one for each task
+
+        static void run(const void* context, std::int64_t index, int) {
+            const auto& task = *static_cast<const SquaresTask*>(context);
+            const std::int64_t first = index * squares_per_task;
+            const std::int64_t end = (std::min)(first + squares_per_task, task.count);
+            double sums[cpu::block] = {};  // side by side
+            for (std::int64_t i = first; i < end; i += cpu::block)
+                for (int lane = 0; lane < cpu::block; ++lane) {
+                    const double gradient{task.gradients[i + lane]};
+                    sums[lane] += gradient * gradient;
+                }
+            for (int lane = 1; lane < cpu::block; ++lane) sums[0] += sums[lane];
+            task.sums[index] = sums[0];
+        }
+    };
 
     /// Fills one channel of one sample of the network's input.
     struct InputTask {

@@ -141,22 +141,24 @@ void stage_backward(Isa isa, const StageIo& io, const Rule& rule) {
     }
 }
 
-/// Applies an optimizer's rule to `count` parameters (a multiple of 16).
+/// Applies an optimizer's rule to `count` parameters (a multiple of 16), by their gradients times
+/// `scale`.
 template <class Rule>
 void update(Isa isa, ThreadPool& pool, const Rule& rule, std::int64_t count, float* parameters,
-            const float* gradients, float* state0, float* state1) {
+            const float* gradients, float* state0, float* state1, float scale) {
     switch (isa) {
 #ifdef TYPENET_HAS_AVX512
         case Isa::avx512:
-            return avx512::update(pool, rule, count, parameters, gradients, state0, state1);
+            return avx512::update(pool, rule, count, parameters, gradients, state0, state1, scale);
 #endif
 #ifdef TYPENET_HAS_AVX2
         case Isa::avx2:
-            return avx2::update(pool, rule, count, parameters, gradients, state0, state1);
+            return avx2::update(pool, rule, count, parameters, gradients, state0, state1, scale);
 #endif
 #ifdef TYPENET_HAS_BASELINE
         case Isa::baseline:
-            return baseline::update(pool, rule, count, parameters, gradients, state0, state1);
+            return baseline::update(pool, rule, count, parameters, gradients, state0, state1,
+                                    scale);
 #endif
         default:
             break;

@@ -76,6 +76,15 @@ struct MemoryFacts<Cpu<float>> {
                                                   std::int64_t batch, int threads) {
         return shared_bytes(g, phase, batch) + threads * worker_bytes(g, phase, batch);
     }
+    /// Gradients whose squares are added up by one task.
+    static constexpr std::int64_t squares_per_task = 1 << 14;
+    static constexpr std::int64_t square_tasks(std::int64_t count) {
+        return (count + squares_per_task - 1) / squares_per_task;
+    }
+    /// Bytes that clipping `count` gradients needs: the sums of the tasks and the factor.
+    static constexpr std::int64_t clip_bytes(std::int64_t count) {
+        return aligned(8 * square_tasks(count) + 4);
+    }
     // What lies on the heap beside the arenas, a few values a sample, is not planned.
     static constexpr std::int64_t context_bytes = 0;
     static constexpr std::int64_t transfer_bytes(const Geometry& /*last*/, Phase,

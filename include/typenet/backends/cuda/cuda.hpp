@@ -86,6 +86,11 @@ struct Cuda {
                cuda::round_up(step_bytes, 4);
     }
 
+    /// What clipping `count` gradients needs: the sums of the blocks and the factor.
+    static constexpr std::int64_t clip_bytes(std::int64_t count) {
+        return cuda::round_up(8 * cuda::square_blocks(count) + 4, 64);
+    }
+
     /// The memory of a model's `count` parameters, which start at its floats().
     static Arena parameter_arena(Context& context, std::int64_t count) {
         Arena arena(count * parameter_bytes);
@@ -124,17 +129,33 @@ struct Cuda {
     static void backward(Context& context, StageIo& io, const Rule*) {
         cuda::StageRun<Precision, workspace_limit, g>{context, io}.backward();
     }
-    /// Applies a rule, which lies in the GPU's memory, to `count` parameters (a multiple of 8).
+    /// Applies a rule, which lies in the GPU's memory, to `count` parameters (a multiple of 8), by
+    /// their gradients times *scale unless it is null.
     template <class Rule>
     static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
-                       const float* gradients, float* state0, float* state1) {
+                       const float* gradients, float* state0, float* state1, const float* scale) {
         Value* copies = nullptr;
         if constexpr (sizeof(Value) != 4) copies = context.template copy_of<Value>(parameters);
         cuda::launch(
             cuda::update_parameters<Value, Rule>,
             dim3(static_cast<unsigned>(cuda::divide_up(count / 4, 4 * cuda::threads_per_block))),
             dim3(cuda::threads_per_block), 0, context.stream(), rule, count / 4, parameters,
-            gradients, state0, state1, copies);
+            gradients, scale, state0, state1, copies);
+    }
+    /// The factor of `count` gradients (a multiple of 8) under ClipNorm, in a workspace of at least
+    /// `clip_bytes`.
+    static const float* clip_scale(Context& context, float max_norm, std::int64_t count,
+                                   const float* gradients, std::byte* workspace) {
+        const std::int64_t blocks = cuda::square_blocks(count);
+        auto* sums = reinterpret_cast<double*>(workspace);
+        auto* scale = reinterpret_cast<float*>(sums + blocks);
+        cuda::launch(cuda::sum_squares<cuda::threads_per_block>,
+                     dim3(static_cast<unsigned>(blocks)), dim3(cuda::threads_per_block), 0,
+                     context.stream(), gradients, count / 4, sums);
+        cuda::launch(cuda::find_clip_scale<cuda::threads_per_block>, dim3(1),
+                     dim3(cuda::threads_per_block), 0, context.stream(), sums,
+                     static_cast<int>(blocks), max_norm, scale);
+        return scale;
     }
 
     // Between the host's memory and the GPU's.

@@ -168,7 +168,8 @@ struct RuleVectors<KeepGradient> {
     }
 };
 
-/// Applies a rule to `count` parameters (a multiple of 16) whose gradients lie in memory.
+/// Applies a rule to `count` parameters (a multiple of 16) whose gradients, to be multiplied by
+/// `scale`, lie in memory.
 template <class Rule>
 struct Update {
     const Rule& rule;
@@ -176,21 +177,23 @@ struct Update {
     float* parameters;
     const float* gradients;
     float* state[2];
+    float scale;
     static constexpr std::int64_t piece = 1 << 14;  ///< parameters of one task
 
     void operator()(std::int64_t task, int) const {
         const RuleVectors<Rule> vectors_of_rule{rule};
+        const Vector factor = broadcast(scale);
         const std::int64_t end = (task + 1) * piece < count ? (task + 1) * piece : count;
         for (std::int64_t i = task * piece; i < end; i += lanes)
             vectors_of_rule.apply(parameters + i, state[0] + i,
                                   state[1] == nullptr ? nullptr : state[1] + i,
-                                  load(gradients + i));
+                                  load(gradients + i) * factor);
     }
 };
 template <class Rule>
 void update(ThreadPool& pool, const Rule& rule, std::int64_t count, float* parameters,
-            const float* gradients, float* state0, float* state1) {
-    const Update<Rule> task{rule, count, parameters, gradients, {state0, state1}};
+            const float* gradients, float* state0, float* state1, float scale) {
+    const Update<Rule> task{rule, count, parameters, gradients, {state0, state1}, scale};
     pool.parallel_for((count + Update<Rule>::piece - 1) / Update<Rule>::piece,
                       &run_task<Update<Rule>>, &task);
 }

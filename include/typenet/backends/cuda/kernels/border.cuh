@@ -3,6 +3,7 @@
 // run once a step and need no specialisation.
 #pragma once
 
+#include "typenet/backends/cuda/kernels/block_sum.cuh"
 #include "typenet/backends/cuda/kernels/normalization.cuh"
 #include "typenet/backends/cuda/kernels/resize.cuh"
 
@@ -149,18 +150,9 @@ __global__ void sum_losses(const float* losses, const std::int32_t* correct, std
         sum += static_cast<double>(losses[i]);
         count += correct[i];
     }
-    TYPENET_SHARED(double, sums, threads);
-    TYPENET_SHARED(std::int64_t, counts, threads);
-    sums[threadIdx.x] = sum;
-    counts[threadIdx.x] = count;
-    for (unsigned half = threads / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half) {
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-            counts[threadIdx.x] += counts[threadIdx.x + half];
-        }
-    }
-    if (threadIdx.x == 0) *result = {sums[0], counts[0]};
+    sum = block_sum<threads>(sum);
+    count = block_sum<threads>(count);
+    if (threadIdx.x == 0) *result = {sum, count};
 }
 
 }  // namespace typenet::cuda

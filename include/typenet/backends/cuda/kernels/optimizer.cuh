@@ -1,6 +1,10 @@
-// The optimizers: one kernel over a range of parameters, and the copies in lower precision.
+// The optimizers: one kernel over a range of parameters, and the copies in lower precision; before
+// it, the norm of the gradients.
 #pragma once
 
+#include <cmath>
+
+#include "typenet/backends/cuda/kernels/block_sum.cuh"
 #include "typenet/backends/cuda/kernels/pack.cuh"
 #include "typenet/backends/cuda/launch.hpp"
 #include "typenet/training/optimizers.hpp"
@@ -22,12 +26,49 @@ __device__ inline void apply(const AdamRule& rule, float& weight, float gradient
     weight -= rule.step_size * first / (sqrtf(second) * rule.root_scale + rule.epsilon);
 }
 
-/// Applies the rule, which lies in the GPU's memory, to 4 * quads parameters. `second` (Adam's) and
-/// `copies` (the parameters as T) may be null.
+/// sums[block] = the sum of the squares of the gradients that a block takes, of 4 * quads. Blocks
+/// of `threads`, a power of 2.
+template <unsigned threads>
+__global__ void __launch_bounds__(threads)
+    sum_squares(const float* gradients, std::int64_t quads, double* sums) {
+    const std::int64_t step = std::int64_t{gridDim.x} * threads;
+    double sum = 0;
+    for (std::int64_t quad = std::int64_t{blockIdx.x} * threads + threadIdx.x; quad < quads;
+         quad += step) {
+        const Pack<4> g = load<4>(gradients + 4 * quad);
+        TYPENET_UNROLL
+        for (int i = 0; i < 4; ++i) sum += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+    }
+    sum = block_sum<threads>(sum);
+    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+/// Blocks of sum_squares: a thread takes about four quads, and memory for their sums is bounded.
+constexpr std::int64_t square_blocks(std::int64_t count) {
+    constexpr std::int64_t most = 1024;
+    const std::int64_t blocks = divide_up(count, 16 * threads_per_block);
+    return blocks < most ? blocks : most;
+}
+
+/// *scale = ClipNorm's factor of the gradients whose squares' sums are given. One block.
+template <unsigned threads>
+__global__ void find_clip_scale(const double* sums, int count, float max_norm, float* scale) {
+    double sum = 0;
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(threads))
+        sum += sums[i];
+    sum = block_sum<threads>(sum);
+    if (threadIdx.x > 0) return;
+    const double share = static_cast<double>(max_norm) / (sqrt(sum) + 1e-6);
+    *scale = share > 1 ? 1.0f : static_cast<float>(share);
+}
+
+/// Applies the rule, which lies in the GPU's memory, to 4 * quads parameters, by their gradients
+/// times *scale. `scale`, `second` (Adam's) and `copies` (the parameters as T) may be null.
 template <class T, class Rule>
 __global__ void __launch_bounds__(threads_per_block)
     update_parameters(const Rule* rule, std::int64_t quads, float* weights, const float* gradients,
-                      float* first, float* second, T* copies) {
+                      const float* scale, float* first, float* second, T* copies) {
+    const float factor = scale == nullptr ? 1.0f : *scale;
     const std::int64_t step = std::int64_t{gridDim.x} * threads_per_block;
     for (std::int64_t quad = std::int64_t{blockIdx.x} * threads_per_block + threadIdx.x;
          quad < quads; quad += step) {
@@ -37,7 +78,7 @@ __global__ void __launch_bounds__(threads_per_block)
         Pack<4> v{};
         if (second != nullptr) v = load<4>(second + 4 * quad);
         TYPENET_UNROLL
-        for (int i = 0; i < 4; ++i) apply(*rule, w[i], g[i], m[i], v[i]);
+        for (int i = 0; i < 4; ++i) apply(*rule, w[i], g[i] * factor, m[i], v[i]);
         store(weights + 4 * quad, w);
         store(first + 4 * quad, m);
         if (second != nullptr) store(second + 4 * quad, v);
