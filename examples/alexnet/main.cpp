@@ -228,6 +228,19 @@ CLI::App* add_train(CLI::App& program, TrainOptions& options) {
         ->type_name("X")
         ->default_str("0");
     command
+        ->add_option("--clip-norm", recipe.clip_norm,
+                     "Scale the gradients down where their norm, over all weights and biases, is "
+                     "above X (default: as they are)")
+        ->check(positive())
+        ->type_name("X");
+    command
+        ->add_option("--label-smoothing", recipe.label_smoothing,
+                     "Train on labels of which this share is spread evenly over all classes; tests "
+                     "are not smoothed")
+        ->check(number([](float x) { return x >= 0 && x < 1; }, "a number from 0 on, below 1"))
+        ->type_name("X")
+        ->default_str("0");
+    command
         ->add_option("--crop", recipe.augmentation.crop_padding,
                      "Shift training images by up to so many pixels, anew in every epoch")
         ->check(whole_number(1, 31))
@@ -360,6 +373,12 @@ CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
     CLI::App* command = program.add_subcommand("eval", "Test given weights");
     add_weights(*command, options.weights);
     add_data(*command, options.data);
+    command
+        ->add_option("--out", options.out,
+                     "Folder for what people look at: report.html, confusion.svg, filters.svg, and "
+                     "the test's figures as metrics.csv and metrics.jsonl")
+        ->check(not_empty())
+        ->type_name("DIR");
     add_json(*command, options.json, "");
     add_machine(*command, options.machine);
     add_progress(*command, options.progress);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <typenet/data/augment.hpp>
 #include <vector>
@@ -37,6 +38,9 @@ struct Recipe {
     std::uint64_t seed = 0;
     std::string rng = "typenet";  ///< whose weights and order a seed gives: typenet or torch
     float weight_decay = 0;
+    /// Of the gradients, all together; infinite: they are not clipped.
+    float clip_norm = std::numeric_limits<float>::infinity();
+    float label_smoothing = 0;
     typenet::Augmentation augmentation{};
     std::string schedule = "constant";  ///< constant, step, cosine or plateau
     int decay_every = 5;                ///< of step: epochs
@@ -83,6 +87,7 @@ struct EvalOptions {
     DataOptions data;
     MachineOptions machine;
     std::filesystem::path weights;
+    std::filesystem::path out;  ///< a folder; empty: nothing is kept
     std::filesystem::path json;
     bool progress = true;
 };

@@ -16,11 +16,12 @@ namespace tn = typenet;
 
 namespace {
 
-/// The members of an epoch in a report, behind its number, steps and learning rate.
-constexpr struct {
+struct EpochMember {
     const char* key;
     double EpochResult::*member;
-} epoch_members[] = {
+};
+/// The members of an epoch in a report, behind its number, steps and learning rate.
+constexpr EpochMember epoch_members[] = {
     {"train_loss", &EpochResult::train_loss},
     {"train_accuracy", &EpochResult::train_accuracy},
     {"test_loss", &EpochResult::test_loss},
@@ -29,6 +30,8 @@ constexpr struct {
     {"seconds", &EpochResult::seconds},
     {"finished", &EpochResult::finished},
 };
+/// Those that a test without training has: all but what was measured in training.
+constexpr std::span<const EpochMember> test_members = std::span{epoch_members}.subspan(2);
 
 /// The members of an epoch, without the classes; the caller opens and closes the object.
 void add_members(tn::JsonWriter& json, const EpochResult& result) {
@@ -137,6 +140,24 @@ std::string to_csv(std::span<const EpochResult> epochs) {
         lines += "\n";
     }
     return lines;
+}
+
+std::string test_to_json_line(const EpochResult& test, std::span<const std::string> names) {
+    tn::JsonWriter json;
+    json.begin_object();
+    for (const auto& [key, member] : test_members) json.key(key).value(test.*member);
+    add_per_class(json, test.per_class, names);
+    return json.end_object().text() + "\n";
+}
+
+std::string test_to_csv(const EpochResult& test) {
+    std::string names, values;
+    for (const auto& [key, member] : test_members) {
+        const char* separator = names.empty() ? "" : ",";
+        names += fmt::format("{}{}", separator, key);
+        values += fmt::format("{}{}", separator, test.*member);
+    }
+    return names + "\n" + values + "\n";
 }
 
 std::vector<double> accuracies(const tn::ConfusionMatrix& confusion) {

@@ -45,6 +45,9 @@ std::vector<EpochResult> epochs_from_json(const std::string& text);
 /// under a line of names.
 std::string to_json_lines(std::span<const EpochResult> epochs, std::span<const std::string> names);
 std::string to_csv(std::span<const EpochResult> epochs);
+/// The same of a test without training, which has an epoch's members for the test and for time.
+std::string test_to_json_line(const EpochResult& test, std::span<const std::string> names);
+std::string test_to_csv(const EpochResult& test);
 
 /// The test accuracy of each class, per cent; NaN where there was no image of it.
 std::vector<double> accuracies(const typenet::ConfusionMatrix& confusion);

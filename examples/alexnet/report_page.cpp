@@ -1,4 +1,4 @@
-// The page of a run.
+// The page of a run, and that of a test.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -159,6 +159,17 @@ std::string table_of_run(const TrainOptions& options, const Session& session,
     return table.finish();
 }
 
+std::string table_of_tested_weights(const EvalOptions& options, const TestedWeights& tested,
+                                    const RunFacts& facts) {
+    Table table;
+    table.row(
+        {"network", fmt::format("{}, {} parameters", tested.network, grouped(facts.parameters))});
+    table.row({"--weights", options.weights.string()});
+    table.row({"--data", options.data.is_synthetic() ? "synthetic" : "CIFAR-10"});
+    table.row({"--precision", options.machine.precision});
+    return table.finish();
+}
+
 std::string table_of_machine(const RunFacts& facts) {
     Table table;
     table.row({"device", facts.device});
@@ -170,6 +181,17 @@ std::string table_of_machine(const RunFacts& facts) {
     return table.finish();
 }
 
+/// A page as far as its first line of text.
+std::string page_start(const std::string& title, const std::string& summary) {
+    return fmt::format(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+        "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+        "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n<p>{2}</p>\n",
+        xml_escaped(title), style, xml_escaped(summary));
+}
+constexpr std::string_view page_end = "</body>\n</html>\n";
+
 }  // namespace
 
 std::string report_page(const TrainOptions& options, const Session& session, const TestResult& test,
@@ -180,15 +202,11 @@ std::string report_page(const TrainOptions& options, const Session& session, con
     const double seconds =
         std::accumulate(epochs.begin(), epochs.end(), 0.0,
                         [](double sum, const EpochResult& e) { return sum + e.seconds; });
-    const std::string title = fmt::format("AlexNet, recipe {}", xml_escaped(options.recipe.name));
 
-    std::string page = fmt::format(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-        "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
-        "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
-        "<p>{2} of {3} epochs done; the last one ended {4}.</p>\n",
-        title, style, last.epoch, options.recipe.epochs, date_text(last.finished));
+    std::string page =
+        page_start(fmt::format("AlexNet, recipe {}", options.recipe.name),
+                   fmt::format("{} of {} epochs done; the last one ended {}.", last.epoch,
+                               options.recipe.epochs, date_text(last.finished)));
     page += "<div class=\"sheet figures\">\n";
     page += figure(fmt::format("{:.2f} %", last.test_accuracy), "test accuracy");
     page += figure(fmt::format("{:.4f}", last.test_loss), "test loss");
@@ -205,7 +223,28 @@ std::string report_page(const TrainOptions& options, const Session& session, con
     page += section("Epochs", table_of_epochs(epochs));
     page += section("Run", table_of_run(options, session, facts));
     page += section("Machine", table_of_machine(facts));
-    return page + "</body>\n</html>\n";
+    return page.append(page_end);
+}
+
+std::string test_page(const EvalOptions& options, const TestedWeights& tested,
+                      const TestResult& test, const RunFacts& facts) {
+    const EpochResult& result = tested.result;
+    std::string page =
+        page_start(fmt::format("Test of {}", tested.network),
+                   fmt::format("{} images; the test ended {}.", grouped(test.confusion.samples()),
+                               date_text(result.finished)));
+    page += "<div class=\"sheet figures\">\n";
+    page += figure(fmt::format("{:.2f} %", result.test_accuracy), "test accuracy");
+    page += figure(fmt::format("{:.4f}", result.test_loss), "test loss");
+    page += figure(clock_text(result.seconds), "time");
+    page += figure(fmt::format("{:.1f}", result.images_per_second), "images a second");
+    page += "</div>\n";
+    page += section("Accuracy by class", table_of_classes(test, tested.names));
+    page += section("Confusion matrix", draw_confusion(test, tested.names));
+    page += section("Filters", draw_filters(facts.filters));
+    page += section("Test", table_of_tested_weights(options, tested, facts));
+    page += section("Machine", table_of_machine(facts));
+    return page.append(page_end);
 }
 
 }  // namespace alexnet

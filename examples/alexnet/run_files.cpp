@@ -76,6 +76,21 @@ void write_run_files(const TrainOptions& options, const Session& session, const 
     tn::extend_file(folder / events_name, events_of(session.epochs));
 }
 
+void require_test_files_writable(const fs::path& folder) {
+    for (const char* name : {json_lines_name, csv_name, confusion_name, filters_name, page_name})
+        require_writable(folder / name);
+}
+
+void write_test_files(const EvalOptions& options, const TestedWeights& tested,
+                      const TestResult& test, const RunFacts& facts) {
+    const fs::path& folder = options.out;
+    tn::write_file(folder / json_lines_name, test_to_json_line(tested.result, tested.names));
+    tn::write_file(folder / csv_name, test_to_csv(tested.result));
+    tn::write_file(folder / confusion_name, draw_confusion(test, tested.names));
+    tn::write_file(folder / filters_name, draw_filters(facts.filters));
+    tn::write_file(folder / page_name, test_page(options, tested, test, facts));
+}
+
 std::string draw_curves(std::span<const EpochResult> epochs) {
     const tn::LineChart charts[] = {{"Loss",
                                      "epoch",

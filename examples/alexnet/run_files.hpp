@@ -1,4 +1,5 @@
-// What a training run leaves for people to look at: tables, pictures, a page, TensorBoard's events.
+// What a training run or a test leaves for people to look at: tables, pictures, a page,
+// TensorBoard's events.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,18 @@ struct Filters {
     std::vector<float> weights;
 };
 
-/// What the files tell of a run besides its options and its epochs.
+/// What the files tell of a run, or a test, besides its options and its epochs.
 struct RunFacts {
     std::string device;  ///< what computes
     std::int64_t parameters = 0;
     Filters filters;  ///< of the first convolution, with three channels
+};
+
+/// Weights that were tested without training.
+struct TestedWeights {
+    std::string network;             ///< "torchvision's AlexNet of 10 classes"
+    std::vector<std::string> names;  ///< of the classes
+    EpochResult result;              ///< its members for the test and for time
 };
 
 /// Now, in seconds since 1970.
@@ -41,6 +49,12 @@ void require_run_files_writable(const std::filesystem::path& folder);
 void write_run_files(const TrainOptions& options, const Session& session, const TestResult& test,
                      const RunFacts& facts);
 
+/// The same for a test of given weights: metrics.jsonl, metrics.csv, confusion.svg, filters.svg and
+/// report.html in --out.
+void require_test_files_writable(const std::filesystem::path& folder);
+void write_test_files(const EvalOptions& options, const TestedWeights& tested,
+                      const TestResult& test, const RunFacts& facts);
+
 std::string draw_curves(std::span<const EpochResult> epochs);
 std::string draw_confusion(const TestResult& test, std::span<const std::string> names);
 /// Each filter in colours from its most negative to its most positive weight, with grey for 0.
@@ -49,5 +63,7 @@ std::string draw_filters(const Filters& filters);
 /// One page with all of it, which loads nothing: HTML that is well-formed XML too.
 std::string report_page(const TrainOptions& options, const Session& session, const TestResult& test,
                         const RunFacts& facts);
+std::string test_page(const EvalOptions& options, const TestedWeights& tested,
+                      const TestResult& test, const RunFacts& facts);
 
 }  // namespace alexnet

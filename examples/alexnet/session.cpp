@@ -111,6 +111,9 @@ void resume(Session& session, const TrainOptions& options) {
     const std::map<std::string, std::string> given = deciding_options(options);
     for (const auto& [option, value] : given) {
         const auto found = metadata.find(option);
+        if (found == metadata.end() && metadata.contains("--recipe"))
+            throw tn::FileError(path, fmt::format("was written without {} {}", option, value),
+                                "give the options of that run, or start anew without --resume");
         if (found == metadata.end())
             throw tn::FileError(path, "is not a checkpoint of this program: it lacks " + option,
                                 "name the --out folder of an earlier run");
@@ -163,12 +166,7 @@ RunFiles files_of(const TrainOptions& options) {
 /// Makes the folder where it is not there, and makes sure that it is this run's alone.
 void take_folder(Session& session) {
     const fs::path& folder = session.files.folder;
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure)
-        throw tn::FileError(folder.string(), "cannot make this folder: " + failure.message(),
-                            "choose another --out");
-    session.lock = tn::FolderLock{folder, "another training run"};
+    session.lock = make_folder(folder);
     const bool goes_on =
         session.checkpoint && fs::equivalent(folder, folder_of(session.checkpoint_path));
     if (!goes_on && !checkpoints_in(folder).empty())
@@ -180,6 +178,15 @@ void take_folder(Session& session) {
 }
 
 }  // namespace
+
+tn::FolderLock make_folder(const fs::path& folder) {
+    std::error_code failure;
+    fs::create_directories(folder, failure);
+    if (failure)
+        throw tn::FileError(folder.string(), "cannot make this folder: " + failure.message(),
+                            "choose another --out");
+    return {folder, "another training run"};
+}
 
 std::map<std::string, std::string> deciding_options(const TrainOptions& options) {
     const auto limit = [](std::int64_t value) {
@@ -201,6 +208,10 @@ std::map<std::string, std::string> deciding_options(const TrainOptions& options)
     };
     if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
     if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
+    if (std::isfinite(recipe.clip_norm))
+        entries["--clip-norm"] = fmt::format("{}", recipe.clip_norm);
+    if (recipe.label_smoothing > 0)
+        entries["--label-smoothing"] = fmt::format("{}", recipe.label_smoothing);
     if (const tn::Augmentation& changes = recipe.augmentation) {
         if (changes.crop_padding > 0) entries["--crop"] = std::to_string(changes.crop_padding);
         if (changes.flip) entries["--flip"] = "on";

@@ -63,6 +63,10 @@ void require_position(const Session& session, std::int64_t steps, std::int64_t s
 /// Throws what `problem` says of the session's checkpoint, with the earlier ones of its folder.
 [[noreturn]] void refuse_checkpoint(const TrainOptions& options, const std::string& problem);
 
+/// Makes a folder for results where it is not there, and takes it for this process alone. Throws
+/// typenet::FileError.
+typenet::FolderLock make_folder(const std::filesystem::path& folder);
+
 /// Throws typenet::FileError unless `path` can be written.
 void require_writable(const std::filesystem::path& path);
 

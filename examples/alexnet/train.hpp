@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <typenet/data/loader.hpp>
@@ -90,8 +91,8 @@ void train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Bac
     progress.clear();
 }
 
-template <class System, class Backend, class Optimizer>
-void train_with(const TrainOptions& options, const Optimizer& optimizer) {
+template <class System, class Backend, class Optimizer, class... Policies>
+void train_under(const TrainOptions& options, const Optimizer& optimizer, Policies... policies) {
     namespace tn = typenet;
     using Net = typename System::Network;
     Session session = open_session(options, Net::output_shape.size());
@@ -111,7 +112,9 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
                              .gather = static_cast<bool>(recipe.augmentation),
                              .augmentation = recipe.augmentation,
                              .torch = torch}};
-    tn::Trainer trainer{model, tn::CrossEntropy{}, optimizer, tn::Batch{recipe.batch}, seed};
+    const tn::CrossEntropy loss_function{.label_smoothing = recipe.label_smoothing};
+    tn::Trainer trainer{model, loss_function, optimizer, tn::Batch{recipe.batch},
+                        seed,  policies...};
     tn::Predictor predictor{model, tn::Batch{test_batch(session.test)}};
     const tn::Loader test_batches = test_loader(session.test, false);
     std::optional<tn::DeviceImages<Backend>> train_images;  // as they are, where they are
@@ -203,6 +206,17 @@ void train_with(const TrainOptions& options, const Optimizer& optimizer) {
         }
     }
     print_test(*test, session.names);
+}
+
+/// Without clipping the CPU updates linear layers as it computes their gradients; where they are
+/// kept in any case, an infinite norm costs nothing, and one trainer serves both.
+template <class System, class Backend, class Optimizer>
+void train_with(const TrainOptions& options, const Optimizer& optimizer) {
+    const float norm = options.recipe.clip_norm;
+    if (Backend::updates_at_once || std::isfinite(norm))
+        train_under<System, Backend>(options, optimizer, typenet::ClipNorm{norm});
+    else if constexpr (!Backend::updates_at_once)
+        train_under<System, Backend>(options, optimizer);
 }
 
 template <class System, class Backend>

@@ -292,6 +292,70 @@ TEST_CASE("a checkpoint of other data, or of none, is refused") {
                ContainsText("was written with --limit-train 100, not --limit-train 101"));
 }
 
+TEST_CASE("clipping and smoothing decide over a run, and belong to its checkpoints") {
+    const TemporaryFolder folder;
+    const auto train = [&](const Arguments& more) {
+        Arguments arguments{"sgd", "--limit-train", "50"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return train_small(arguments);
+    };
+    const auto outcome = [&](const char* name, Arguments more) {
+        const fs::path out = folder / name, json = folder / (std::string{name} + ".json");
+        more.insert(more.end(), {"--json", json.string()});
+        if (std::ranges::find(more, "--resume") == more.end())
+            more.insert(more.end(), {"--out", out.string()});
+        const Finished finished = train(more);
+        INFO(finished.err);
+        REQUIRE(finished.code == 0);
+        Outcome result;
+        add_files(out, json, result);
+        return result;
+    };
+    const Outcome plain = outcome("plain", {"--epochs", "2"});
+    const Outcome clipped = outcome("clipped", {"--epochs", "2", "--clip-norm", "0.5"});
+    const Outcome smoothed = outcome("smoothed", {"--epochs", "2", "--label-smoothing", "0.2"});
+    CHECK_FALSE(clipped.files == plain.files);
+    CHECK_FALSE(smoothed.files == plain.files);
+    CHECK(outcome("loose", {"--epochs", "2", "--clip-norm", "1e30"}).files == plain.files);
+    // Gradients of next to no length move no parameter.
+    const Outcome still = outcome("still", {"--epochs", "1", "--clip-norm", "1e-30"});
+    const Outcome later = outcome("later", {"--epochs", "2", "--clip-norm", "1e-30"});
+    for (const char* name : {"0.weight", "5.weight", "8.bias"}) {
+        CHECK(still.tensors.at(name) == later.tensors.at(name));
+        CHECK(clipped.tensors.at(name) != plain.tensors.at(name));
+        CHECK(clipped.tensors.at(name) != still.tensors.at(name));
+    }
+    // Only the loss that is trained on is smoothed.
+    const Outcome smoothed_still = outcome(
+        "smoothed_still", {"--epochs", "1", "--clip-norm", "1e-30", "--label-smoothing", "0.2"});
+    CHECK(smoothed_still.epochs[0].at("train_loss") != still.epochs[0].at("train_loss"));
+    CHECK(smoothed_still.epochs[0].at("test_loss") == still.epochs[0].at("test_loss"));
+
+    const std::string pieces = (folder / "pieces").string();
+    const Arguments both{"--clip-norm", "0.5", "--label-smoothing", "0.1"};
+    const auto with = [](Arguments arguments, const Arguments& more) {
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return arguments;
+    };
+    const Outcome whole = outcome("whole", with(both, {"--epochs", "2"}));
+    outcome("pieces", with(both, {"--epochs", "1"}));
+    CHECK(outcome("pieces", with(both, {"--epochs", "2", "--resume", pieces})) == whole);
+    const auto refusal = [&](const Arguments& more) {
+        const Finished refused = train(with(more, {"--epochs", "3", "--resume", pieces}));
+        CHECK(refused.code == 1);
+        return refused.err;
+    };
+    CHECK_THAT(refusal({"--clip-norm", "1", "--label-smoothing", "0.1"}),
+               ContainsText("was written with --clip-norm 0.5, not --clip-norm 1"));
+    CHECK_THAT(refusal({"--clip-norm", "0.5", "--label-smoothing", "0.2"}),
+               ContainsText("was written with --label-smoothing 0.1, not --label-smoothing 0.2"));
+    CHECK_THAT(refusal({"--label-smoothing", "0.1"}),
+               ContainsText("was written with --clip-norm 0.5, which is not given"));
+    CHECK_THAT(
+        train({"--epochs", "3", "--clip-norm", "1", "--resume", (folder / "plain").string()}).err,
+        ContainsText("was written without --clip-norm 1; give the options of that run"));
+}
+
 TEST_CASE("two runs do not share a folder") {
     const TemporaryFolder folder;
     const fs::path out = folder / "out";

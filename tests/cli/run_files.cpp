@@ -192,9 +192,31 @@ TEST_CASE("the page tells the run, loads nothing and is well-formed") {
     }
     CHECK(addresses == 2);
     CHECK(page.find("url(") == page.npos);
+
+    // That of a test of given weights as well.
+    EvalOptions options;
+    options.weights = "<mine>.pth";
+    options.data.source = "synthetic";
+    options.out = folder / "test";
+    fs::create_directory(options.out);
+    const TestedWeights tested{"some network", run.session.names, epoch(1)};
+    write_test_files(options, tested, run.test, run.facts);
+    CHECK(names_in(options.out) ==
+          "confusion.svg filters.svg metrics.csv metrics.jsonl report.html");
+    CHECK(contents(options.out / "metrics.csv") ==
+          "test_loss,test_accuracy,images_per_second,seconds,finished\n"
+          "2.25,30,300,12.5,1700000020\n");
+    CHECK(contents(options.out / "metrics.jsonl") ==
+          "{\"test_loss\":2.25,\"test_accuracy\":30,\"images_per_second\":300,\"seconds\":12.5,"
+          "\"finished\":1700000020,\"per_class\":{\"cat\":50,\"<dog>\":null}}\n");
+    CHECK_THAT(contents(options.out / "report.html"),
+               ContainsText("4 images; the test ended 2023-11-14 22:13 UTC.") &&
+                   ContainsText("&lt;mine&gt;.pth") && ContainsText("a &lt;device&gt;"));
+
     if (!typenet_test::has_python("xml.dom.minidom")) TYPENET_SKIP("python3 is not installed");
-    CHECK(std::system(("/usr/bin/python3 -c 'import sys, xml.dom.minidom as x; "
-                       "x.parse(sys.argv[1])' " +
-                       (folder / "report.html").string())
-                          .c_str()) == 0);
+    for (const fs::path& file : {folder / "report.html", options.out / "report.html"})
+        CHECK(std::system(("/usr/bin/python3 -c 'import sys, xml.dom.minidom as x; "
+                           "x.parse(sys.argv[1])' " +
+                           file.string())
+                              .c_str()) == 0);
 }

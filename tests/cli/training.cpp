@@ -228,8 +228,9 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
         arguments.insert(arguments.end(), more.begin(), more.end());
         return run(arguments, surroundings);
     };
-    const Finished evaluated = eval({"--json", (folder / "eval.json").string()},
-                                    {.environment = {{"TERM", "xterm"}}, .terminal = true});
+    const Finished evaluated =
+        eval({"--json", (folder / "eval.json").string(), "--out", (folder / "eval").string()},
+             {.environment = {{"TERM", "xterm"}}, .terminal = true});
     CHECK(evaluated.code == 0);
     CHECK_THAT(evaluated.err,
                ContainsText("\rtest [\x1b[32m########################\x1b[0m] 100 %"));
@@ -238,6 +239,10 @@ TEST_CASE("a run reports, keeps its weights, and goes on after a stop with the s
     CHECK(tested.test_loss == report.epochs[1].at("test_loss"));
     CHECK(tested.test_accuracy == report.test_accuracy);
     CHECK(tested.per_class == report.per_class);
+    CHECK(names_in(folder / "eval") ==
+          "confusion.svg filters.svg metrics.csv metrics.jsonl report.html");
+    for (const char* name : {"confusion.svg", "filters.svg"})
+        CHECK(contents(folder / "eval" / name) == contents(folder / "whole" / name));
     const Finished plain =
         eval({}, {.environment = {{"TERM", "xterm"}, {"NO_COLOR", "1"}}, .terminal = true});
     CHECK_THAT(plain.err, ContainsText("\rtest [########################] 100 %"));

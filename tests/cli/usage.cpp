@@ -83,14 +83,16 @@ TEST_CASE("help says what there is, for each command") {
                              "--no-progress",
                              "--schedule constant|step|cosine|plateau=constant",
                              "--weight-decay",
+                             "--clip-norm X",
+                             "--label-smoothing X=0",
                              "--early-stop",
                              "pytorch  SGD, batch 4, 10 epochs. Not stated",
                              "keras    Adam (with Keras's epsilon), batch 64, 15 epochs",
                              "Keras's default of 0.001 leaves this network"})
         CHECK_THAT(train, ContainsText(word));
     const std::string eval = help({"eval", "--help"});
-    for (const char* word :
-         {"--weights", "--data", "--limit-test", "--json", "--threads", "--device", "--precision"})
+    for (const char* word : {"--weights", "--data", "--limit-test", "--out DIR", "--json",
+                             "--threads", "--device", "--precision"})
         CHECK_THAT(eval, ContainsText(word));
     CHECK_THAT(help({"info", "--help"}), ContainsText("--batch"));
 }
@@ -188,6 +190,9 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--schedule", "cosine", "--decay", "0.5"}, "--decay: belongs to --schedule step or plat"},
         {{"--schedule", "step", "--decay", "0"}, "--decay: '0' given; use a number above 0"},
         {{"--weight-decay", "-1"}, "--weight-decay: '-1' given; use a number from 0 on"},
+        {{"--clip-norm", "0"}, "--clip-norm: '0' given; use a positive number"},
+        {{"--clip-norm", "inf"}, "--clip-norm: 'inf' given; use a positive number"},
+        {{"--label-smoothing", "1"}, "--label-smoothing: '1' given; use a number from 0 on, below"},
         {{"--early-stop", "0"}, "--early-stop: '0' given; use a whole number from 1"},
         {{"--device", "gpu"}, "--device: 'gpu' given; use auto or cpu or cuda"},
         {{"--device", "cuda", "--precision", "f16"}, "--precision: 'f16' given; use f32 or tf32"},

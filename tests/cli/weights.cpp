@@ -171,8 +171,18 @@ TEST_CASE("eval takes weights of any known network that tells as many classes ap
     std::vector<float> logits(10);
     logits[3] = 2;
     write_constant_weights(weights, models::known_networks[3], logits);
-    const std::vector<std::string> arguments{"eval",      "--weights",    weights, "--data",
-                                             "synthetic", "--limit-test", "20"};
+    const fs::path out = folder / "a/b";
+    const std::vector<std::string> arguments{"eval",
+                                             "--weights",
+                                             weights,
+                                             "--data",
+                                             "synthetic",
+                                             "--limit-test",
+                                             "20",
+                                             "--out",
+                                             out.string(),
+                                             "--json",
+                                             (folder / "a.json").string()};
     const Finished finished = run(arguments);
     CHECK(finished.err == "");
     CHECK(finished.code == 0);
@@ -180,6 +190,26 @@ TEST_CASE("eval takes weights of any known network that tells as many classes ap
                                  ContainsText("Accuracy of frame     : 100.00 %\n") &&
                                  ContainsText("Accuracy of disc      : 0.00 %\n") &&
                                  ContainsText("on the 20 test images: 10.00 % (loss 2."));
+    CHECK(names_in(out) == "confusion.svg filters.svg metrics.csv metrics.jsonl report.html");
+    CHECK_THAT(contents(out / "report.html"),
+               ContainsText("torchvision's AlexNet of 10 classes, 57,044,810 parameters") &&
+                   ContainsText("<strong>10.00 %</strong>test accuracy"));
+    CHECK_THAT(contents(out / "filters.svg"), ContainsText("64 filters of the first"));
+    const typenet_test::Report report = typenet_test::read_report(folder / "a.json");
+    CHECK_THAT(contents(out / "metrics.jsonl"),
+               ContainsText("{\"test_loss\":" + JsonWriter{}.value(report.test_loss).text() +
+                            ",\"test_accuracy\":10,\"images_per_second\":") &&
+                   ContainsText(",\"per_class\":{\"disc\":0,"));
+    CHECK(contents(out / "metrics.csv")
+              .starts_with("test_loss,test_accuracy,images_per_second,seconds,finished\n2."));
+
+    // The results of a training run stay.
+    write_file(out / "checkpoint-00000001.safetensors", "");
+    fs::remove(out / "report.html");
+    const Finished taken = run(arguments);
+    CHECK(taken.code == 1);
+    CHECK_THAT(taken.err, ContainsText("b: holds a training run with its own results; choose"));
+    CHECK_FALSE(fs::exists(out / "report.html"));
     write_constant_weights(weights, models::known_networks[4], std::vector<float>(1000));
     const Finished refused = run(arguments);
     CHECK(refused.code == 1);

@@ -81,6 +81,10 @@ TrainOptions read_options(int argc, char** argv) {
             options.checkpoint_every = std::stoi(value);
         else if (option == "--keep")
             options.keep = std::stoi(value);
+        else if (option == "--clip-norm")
+            options.recipe.clip_norm = std::stof(value);
+        else if (option == "--label-smoothing")
+            options.recipe.label_smoothing = std::stof(value);
         else
             throw tn::Error(fmt::format("there is no option {}", option));
     }
