@@ -79,7 +79,7 @@ namespace typenet::cpu::avx2 {
 #ifdef TYPENET_HAS_BASELINE
 namespace typenet::cpu::baseline {
     #define TYPENET_LANES 4
-    #define TYPENET_REGISTERS 16
+    #define TYPENET_REGISTERS 15  // of 16: without multiply-add one holds a product
     #define TYPENET_FMA(a, b, c) ((a) * (b) + (c))
     #if defined(__x86_64__)
         #define TYPENET_SQRT(v) _mm_sqrt_ps(v)

@@ -47,7 +47,7 @@ constexpr int blocks_per_tile(int pixels, std::int64_t count) {
 /// x[pixel * pixel_stride + offsets[r] + k] * weights[r][k][16 * blocks].
 /// Without `accumulate` the sums start from zero.
 template <int pixels, int blocks, int pixel_stride>
-[[gnu::noinline]] void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
+TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
                                      std::int64_t sum_block_stride, const float* x,
                                      const float* weights, std::int64_t weight_block_stride,
                                      Runs runs, bool accumulate) {
@@ -438,7 +438,7 @@ struct DataGradient {
 /// sums[value][16 * blocks] += sum over rows and columns of
 /// x[row * x_row + column * pixel_stride + value] * y[row * y_row + column * 16][16 * blocks].
 template <int values, int blocks, int pixel_stride>
-[[gnu::noinline]] void correlate_tile(float* sums, std::int64_t sum_block_stride, const float* x,
+TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const float* x,
                                       std::int64_t x_row, const float* y, std::int64_t y_row,
                                       std::int64_t y_block_stride, int rows, int columns) {
     Vector sum[values][blocks * vectors];

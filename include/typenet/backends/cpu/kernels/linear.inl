@@ -5,15 +5,15 @@
 /// Samples that the register tile of a forward pass holds, beside `dot_rows` rows of weights. The
 /// latter stay in the first-level cache while all samples pass.
 inline constexpr int dot_rows = registers == 32 ? 8 : 4;
-inline constexpr int dot_samples = 3;
+inline constexpr int dot_samples = (registers - 1) / (dot_rows + 1);
 /// Columns summed before the lanes are added up, so that weights and inputs stay in cache.
 inline constexpr std::int64_t dot_columns = 1024;
 
 /// sums[sample][row] += sum over columns of w[row][column] * x[sample][column].
 template <int samples>
-[[gnu::noinline]] void dot_tile(float* sums, std::int64_t sum_stride, const float* weights,
-                                std::int64_t weight_stride, const float* x, std::int64_t x_stride,
-                                std::int64_t columns) {
+TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const float* weights,
+                                   std::int64_t weight_stride, const float* x,
+                                   std::int64_t x_stride, std::int64_t columns) {
     Vector sum[samples][dot_rows] = {};
     for (std::int64_t column = 0; column < columns; column += lanes) {
         Vector value[samples];
@@ -200,13 +200,13 @@ void update(ThreadPool& pool, const Rule& rule, std::int64_t count, float* param
 
 // --- backward ----------------------------------------------------------------------------------
 
-inline constexpr int gradient_samples = registers == 32 ? 14 : 6;
-inline constexpr int update_rows = registers == 32 ? 16 : 4;
+inline constexpr int gradient_samples = tile_pixels(1);
+inline constexpr int update_rows = registers == 32 ? 16 : 8 / vectors;  ///< divides a block
 /// dx[sample][16 columns] += sum over rows of dy[row][sample] * w[row][16 columns].
 template <int samples>
-[[gnu::noinline]] void gradient_tile(float* dx, std::int64_t dx_stride, const float* dy,
-                                     std::int64_t dy_stride, const float* weights,
-                                     std::int64_t weight_stride, std::int64_t rows) {
+TYPENET_MICRO_KERNEL void gradient_tile(float* dx, std::int64_t dx_stride, const float* dy,
+                                        std::int64_t dy_stride, const float* weights,
+                                        std::int64_t weight_stride, std::int64_t rows) {
     Vector sum[samples][vectors];
 #pragma GCC unroll 16
     for (int s = 0; s < samples; ++s)
@@ -245,10 +245,10 @@ template <int samples>
 /// For `update_rows` rows of 16 weights: the gradient, sum over samples of dy[row][sample] *
 /// x[sample][16 columns], goes from registers straight into the rule.
 template <class Rule>
-[[gnu::noinline]] void update_tile(const RuleVectors<Rule>& rule, float* target, float* state0,
-                                   float* state1, std::int64_t stride, const float* dy,
-                                   std::int64_t dy_stride, const float* x, std::int64_t x_stride,
-                                   std::int64_t samples) {
+TYPENET_MICRO_KERNEL void update_tile(const RuleVectors<Rule>& rule, float* target, float* state0,
+                                      float* state1, std::int64_t stride, const float* dy,
+                                      std::int64_t dy_stride, const float* x, std::int64_t x_stride,
+                                      std::int64_t samples) {
     Vector sum[update_rows][vectors] = {};
     for (std::int64_t s = 0; s < samples; ++s) {
         Vector value[vectors];
@@ -329,7 +329,8 @@ struct LinearBackward {
         float* target = io.weight_gradient != nullptr ? io.weight_gradient : io.weights;
         const Pieces tiles = split(static_cast<int>(io.batch), gradient_samples);
         for (std::int64_t row = 0; row < rows; row += linear_rows_per_pass) {
-            const std::int64_t height = rows - row < linear_rows_per_pass ? rows - row : linear_rows_per_pass;
+            const std::int64_t height =
+                rows - row < linear_rows_per_pass ? rows - row : linear_rows_per_pass;
             for (std::int64_t s = 0; s < io.batch; ++s)
                 for (std::int64_t r = 0; r < height; ++r)
                     dy[r * io.batch + s] = io.output_gradient[s * rows + row + r];

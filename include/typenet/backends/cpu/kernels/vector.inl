@@ -1,6 +1,16 @@
 // Vectors of the instruction set at hand. Included once for each: TYPENET_LANES floats a vector,
 // TYPENET_REGISTERS of them.
 
+// Micro-kernels are compiled once each: g++ would clone them for arguments that it knows, and
+// clones that it rearranges spill.
+#ifndef TYPENET_MICRO_KERNEL
+    #if defined(__clang__)
+        #define TYPENET_MICRO_KERNEL [[gnu::noinline]]
+    #else
+        #define TYPENET_MICRO_KERNEL [[gnu::noinline, gnu::noclone]]
+    #endif
+#endif
+
 inline constexpr int lanes = TYPENET_LANES;
 inline constexpr int registers = TYPENET_REGISTERS;
 inline constexpr int vectors = block / lanes;  ///< vectors that hold one channel block
