@@ -36,6 +36,13 @@ using Cpu = tn::Cpu<float>;
 static_assert(tn::memory_plan<Net, Cpu, tn::Training<tn::Adam>>(64).total < tn::MiB(16));
 static_assert(tn::memory_plan<Net, Cpu, tn::Predicting>(1).total < tn::MiB(1));
 
+// Convolutions by Winograd's algorithm keep 36 or 49 values for each kernel. Stages say which those
+// are.
+using ByWinograd = tn::PredictingUnder<tn::Winograd>;
+static_assert(tn::memory_plan<Net, Cpu, ByWinograd>(64).transformed_weights == 4 * 49 * 16 * 32);
+static_assert(!tn::stages_in<Net, ByWinograd>[0].geometry.winograd);  // it reads three channels
+static_assert(tn::stages_in<Net, ByWinograd>[1].geometry.winograd);
+
 // The same as a budget: where the plan is over it, the error says which layer takes the most.
 static_assert(tn::require_budget<Net, Cpu, tn::Training<tn::Adam>, 64, tn::MiB(16)>());
 

@@ -52,5 +52,12 @@ TEST_CASE("AVX-512's tiles: convolutions, strides, groups, pools, linear layers"
                 Conv2d<96, Kernel<3>, Stride<2>, Groups<2>>, Relu,
                 Conv2d<40, Kernel<3>, Padding<1>>, Flatten, Linear<50>, Dropout<>, Relu, Linear<7>>;
     Model<Net, WideCpu> model;
-    for (const std::int64_t batch : {1, 5}) compare_with_reference(model, batch, Numbers::whole);
+    for (const std::int64_t batch : {1, 5}) {
+        compare_with_reference(model, batch, Numbers::whole);
+        const std::vector<float> inputs = real_numbers(batch * Net::input_shape.size(), 1, 9);
+        const std::vector<float> directly = Predictor{model, Batch{batch}}(inputs);
+        const std::vector<float> outputs = Predictor{model, Batch{batch}, winograd}(inputs);
+        CHECK(outputs != directly);
+        CHECK(relative_error(outputs, directly) <= 1e-5);
+    }
 }

@@ -10,6 +10,10 @@ static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(64).activations < 
 static_assert(memory_plan<AlexNet, Cpu<float>, Predicting>(1).total < MiB(230));
 static_assert(memory_plan<AlexNet, Cpu<float>, Predicting>(1).optimizer_state == 0);
 static_assert(memory_plan<AlexNet, Cpu<float>, Predicting>(1).gradients == 0);
+static_assert(memory_plan<AlexNet, Cpu<float>, Predicting>(1).transformed_weights == 0);
+// 49 values for each kernel, in place of 9 or 25.
+static_assert(memory_plan<AlexNet, Cpu<float>, PredictingUnder<Winograd>>(1).transformed_weights ==
+              4 * 49 * (96 * 256 + 256 * 384 + 384 * 384 + 384 * 256));
 static_assert(memory_plan<AlexNet, Cpu<float>, Training<Adam>>(4).optimizer_state ==
               2 * memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(4).optimizer_state);
 static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd, KeepGradients>>(4).gradients ==
@@ -75,6 +79,19 @@ void check_allocations(Batch batch, int threads, Policies... policies) {
     CHECK(Metered::allocated == training.total + predicting.total - predicting.parameters);
 }
 
+template <class Net>
+void check_allocations_of_winograd(Batch batch, int threads) {
+    const MemoryPlan plan =
+        memory_plan<Net, Cpu<float>, PredictingUnder<Winograd>>(batch.size, threads);
+    CHECK(plan.transformed_weights > 0);
+    CHECK(plan.total ==
+          plan.parameters + plan.activations + plan.workspace + plan.transformed_weights);
+    const Model<Net, Metered> model{Seed{1}, Initialization::pytorch, Threads{threads}};
+    Metered::allocated = 0;
+    const Predictor predictor{model, batch, winograd};
+    CHECK(Metered::allocated == plan.total - plan.parameters);
+}
+
 }  // namespace
 
 TEST_CASE("What is allocated is what is planned, to the byte") {
@@ -90,6 +107,8 @@ TEST_CASE("What is allocated is what is planned, to the byte") {
         check_allocations<Small, Sgd>(Batch{6}, threads, freeze<"5">, KeepGradients{});
     }
     check_allocations<AlexNet, Sgd>(Batch{64}, 2);
+    check_allocations_of_winograd<AlexNet>(Batch{1}, 1);
+    check_allocations_of_winograd<AlexNet>(Batch{64}, 3);
 }
 
 TEST_CASE("Buffers that live at the same time do not overlap") {

@@ -62,6 +62,7 @@ struct Geometry {
     Halo output_halo;
     std::int64_t custom_weights = 0;  ///< parameters of a custom layer
     std::int64_t custom_biases = 0;
+    bool winograd = false;  ///< a convolution that is computed by Winograd's algorithm
     friend constexpr bool operator==(const Geometry&, const Geometry&) = default;
 };
 
@@ -90,6 +91,37 @@ constexpr bool backward_reads_output(const Geometry& g) {
     if (g.op == Op::convolution) return g.relu && !g.pool;
     return g.relu || g.op == Op::relu || g.op == Op::softmax || g.op == Op::custom;
 }
+/// Multiplications that a convolution by Winograd's algorithm takes for a pair of an input and an
+/// output channel, in tiles of `size` by `size` inputs.
+constexpr std::int64_t winograd_multiplications(const Geometry& g, int size) {
+    const auto tiles = [&](int outputs, int kernel) {
+        const int of_a_tile = size + 1 - kernel;
+        return std::int64_t{(outputs + of_a_tile - 1) / of_a_tile};
+    };
+    return tiles(g.middle.height, g.window.kernel_height) *
+           tiles(g.middle.width, g.window.kernel_width) * size * size;
+}
+/// Rows and columns of the inputs that Winograd's algorithm turns into a tile of size + 1 - kernel
+/// rows and columns of outputs: 6, or 7 where the map's tiles then take a tenth less
+/// multiplications. (Rounding errors grow with it.)
+constexpr int winograd_size(const Geometry& g) {
+    return 10 * winograd_multiplications(g, 7) <= 9 * winograd_multiplications(g, 6) ? 7 : 6;
+}
+/// Whether a convolution can be computed by Winograd's algorithm and multiplies less that way:
+/// stride 1, kernels of 3 to 5 rows and columns, 16 or more channels on both sides, and maps that
+/// fill its tiles well enough. Source: Lavin and Gray, "Fast Algorithms for Convolutional
+/// Neural Networks", 2015 (arXiv:1509.09308).
+constexpr bool has_winograd_form(const Geometry& g) {
+    const Window& w = g.window;
+    const auto fits = [](int kernel) { return kernel >= 3 && kernel <= 5; };
+    if (g.op != Op::convolution || g.planar_input || w.stride_height != 1 || w.stride_width != 1 ||
+        !fits(w.kernel_height) || !fits(w.kernel_width))
+        return false;
+    if (g.input.channels / g.groups < 16 || g.middle.channels / g.groups < 16) return false;
+    return winograd_multiplications(g, winograd_size(g)) <
+           g.middle.pixels() * w.kernel_height * w.kernel_width;
+}
+
 /// The geometry that decides over the forward pass: the same in training and inference, so that
 /// they share its kernels (which are told at run time whether values are dropped).
 constexpr Geometry forward_geometry(Geometry g) {

@@ -463,6 +463,14 @@ struct ClipNorm {
     float max_norm;  ///< above 0
 };
 
+/// A predictor's policy, best written `winograd`: convolutions that can (has_winograd_form) are
+/// computed by Winograd's algorithm, with fewer multiplications and somewhat larger rounding
+/// errors; docs/performance.md has both. The others are computed directly, and `stages_in<Net,
+/// PredictingUnder<Winograd>>` tells which are which (`geometry.winograd`). It takes memory for a
+/// transformed copy of their weights. For the CPU.
+struct Winograd {};
+inline constexpr Winograd winograd{};
+
 /// A training step under an optimizer and a trainer's policies.
 template <class Optimizer, class... Policies>
 struct Training {
@@ -470,6 +478,7 @@ struct Training {
     static constexpr int state_count = Optimizer::state_count;
     static constexpr bool clips = detail::has_policy<ClipNorm, Policies...>;
     static constexpr bool keeps_gradients = clips || detail::has_policy<KeepGradients, Policies...>;
+    static constexpr bool winograd = false;
     using Frozen = typename detail::FrozenBy<Freeze<>, Policies...>::type;
 
     /// Bytes of what changes from step to step.
@@ -477,16 +486,20 @@ struct Training {
     static constexpr std::int64_t step_bytes =
         sizeof(detail::StepValues<typename Optimizer::Rule, stages>);
 };
-/// Inference alone.
-struct Predicting {
+/// Inference alone, under a predictor's policies.
+template <class... Policies>
+struct PredictingUnder {
+    static_assert((std::is_same_v<Policies, Winograd> && ...), "a predictor's policy is winograd");
     static constexpr Phase phase = Phase::inference;
     static constexpr int state_count = 0;
     static constexpr bool clips = false;
     static constexpr bool keeps_gradients = false;
+    static constexpr bool winograd = sizeof...(Policies) > 0;
     using Frozen = Freeze<>;
     template <std::size_t stages>
     static constexpr std::int64_t step_bytes = 0;
 };
+using Predicting = PredictingUnder<>;
 
 /// The memory of a network in bytes, by purpose.
 struct MemoryPlan {
@@ -495,14 +508,39 @@ struct MemoryPlan {
     std::int64_t gradients = 0;    ///< of parameters
     std::int64_t activations = 0;  ///< with their gradients and the max pools' codes
     std::int64_t workspace = 0;
+    std::int64_t transformed_weights = 0;  ///< copies for Winograd's algorithm
     /// Of a GPU: data on their way in and out, and what cuBLAS takes.
     std::int64_t transfer = 0;
     std::int64_t total = 0;
 };
 
+namespace detail {
+
+template <class Net, class Mode>
+struct StagesIn {
+    static constexpr auto& table = stages_of<Net, Mode::phase, typename Mode::Frozen>;
+};
+template <class Net, class Mode>
+requires(Mode::winograd) struct StagesIn<Net, Mode> {
+    static constexpr auto table = [] {
+        auto stages = stages_of<Net, Mode::phase, typename Mode::Frozen>;
+        for (StageInfo& stage : stages.stages)
+            stage.geometry.winograd = has_winograd_form(stage.geometry);
+        return stages;
+    }();
+};
+
+/// Whether a backend computes convolutions by Winograd's algorithm.
+template <class Backend>
+concept ComputesWinograd = requires(const Geometry& g) {
+    MemoryFacts<Backend>::transformed_weight_count(g);
+};
+
+}  // namespace detail
+
 /// The stages of a network in a mode: Predicting, or Training under some policies.
 template <class Net, class Mode>
-inline constexpr auto& stages_in = stages_of<Net, Mode::phase, typename Mode::Frozen>;
+inline constexpr auto& stages_in = detail::StagesIn<Net, Mode>::table;
 
 /// The buffers of one sample with their lifetimes and offsets, for drawing and for checks.
 template <class Net, class Backend, class Mode>
@@ -516,6 +554,23 @@ inline constexpr auto buffer_plan = [] {
 template <class Net, class Backend, class Mode>
 inline constexpr auto parameter_plan =
     detail::plan_parameters<MemoryFacts<Backend>>(stages_in<Net, Mode>);
+
+namespace detail {
+/// Where the transformed weights of each stage start, in floats, and behind the last their count.
+template <class Net, class Backend, class Mode>
+inline constexpr auto transformed_plan = [] {
+    constexpr std::size_t count = stages_in<Net, Mode>.count;
+    std::array<std::int64_t, count + 1> starts{};
+    if constexpr (Mode::winograd) {
+        static_assert(ComputesWinograd<Backend>,
+                      "winograd is a policy for the CPU: this backend has no such convolutions");
+        for (std::size_t s = 0; s < count; ++s)
+            starts[s + 1] = starts[s] + MemoryFacts<Backend>::transformed_weight_count(
+                                            stages_in<Net, Mode>.stages[s].geometry);
+    }
+    return starts;
+}();
+}  // namespace detail
 
 /// Bytes that are allocated for `batch` samples a step on `threads` threads:
 /// `static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(64).total < MiB(775))`.
@@ -536,11 +591,12 @@ constexpr MemoryPlan memory_plan(std::int64_t batch, int threads = 1) {
             Facts::workspace_bytes(table.stages[s].geometry, Mode::phase, batch, threads));
     if constexpr (Mode::clips)  // when the stages are done
         plan.workspace = detail::larger(plan.workspace, Facts::clip_bytes(parameters.learnt_count));
+    plan.transformed_weights = 4 * detail::transformed_plan<Net, Backend, Mode>[table.count];
     plan.transfer = Facts::context_bytes +
                     Facts::transfer_bytes(table.stages[table.count - 1].geometry, Mode::phase,
                                           batch, Mode::template step_bytes<table.count>);
     plan.total = plan.parameters + plan.optimizer_state + plan.gradients + plan.activations +
-                 plan.workspace + plan.transfer;
+                 plan.workspace + plan.transformed_weights + plan.transfer;
     return plan;
 }
 

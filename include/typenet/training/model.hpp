@@ -126,6 +126,7 @@ public:
             throw ShapeError(parameter.name + ": " + std::to_string(values.size()) +
                              " values given for " + std::to_string(parameter.size()));
         pack(parameter, values, arena_.floats() + offset(parameter));
+        note_change();
     }
     /// The parameter of a name that the compiler checks: `model["decision.weight"_name].get()`,
     /// with `using namespace typenet::literals`.
@@ -164,6 +165,10 @@ public:
 
     typename Backend::Context& context() const { return *context_; }
     float* data() const { return arena_.floats(); }
+    /// How often parameters have been changed: what keeps a transformed copy of them compares it.
+    std::uint64_t version() const { return version_; }
+    /// To be called by whoever writes to data().
+    void note_change() const { ++version_; }
     /// Offsets within the arena, the same for inference and training.
     static constexpr auto& plan = parameter_plan<Net, Backend, Predicting>;
     /// Where the packed values of a tensor start there.
@@ -197,6 +202,7 @@ private:
             edit(tensor, arena_.floats() + offset(tensor),
                  [&](std::int64_t) { return values.next(); });
         }
+        note_change();
     }
 
     static const ParameterInfo& find_in(std::span<const ParameterInfo> tensors,
@@ -240,6 +246,7 @@ private:
     std::unique_ptr<typename Backend::Context> context_;
     typename Backend::Arena arena_;
     std::vector<ParameterInfo> tensors_;
+    mutable std::uint64_t version_ = 0;
 };
 
 namespace detail {
@@ -254,6 +261,7 @@ public:
     static constexpr auto& table = stages_in<Net, Mode>;
     static constexpr auto& buffers = buffer_plan<Net, Backend, Mode>;
     static constexpr auto& parameters = parameter_plan<Net, Backend, Mode>;
+    static constexpr auto& transformed = transformed_plan<Net, Backend, Mode>;
     static constexpr std::size_t count = table.count;
     using Context = typename Backend::Context;
     using StageIo = typename Backend::StageIo;
@@ -265,9 +273,11 @@ public:
           capacity_(checked(model, batch)),
           activations_(plan(model, capacity_).activations),
           workspace_(plan(model, capacity_).workspace),
+          transformed_(plan(model, capacity_).transformed_weights),
           outputs_(last, capacity_, phase == Phase::training) {
         for (int s = 0; s < static_cast<int>(count); ++s)
             operands_[static_cast<std::size_t>(s)] = operands_of(s);
+        transform_weights();
     }
 
     std::int64_t capacity() const { return capacity_; }
@@ -327,6 +337,7 @@ public:
     }
     /// Inference: all stages, without dropout.
     void forward(std::int64_t batch) {
+        transform_weights();
         recording_.run(model_->context(), batch, [&] {
             forward(batch, [](std::size_t) -> const DropoutMask* { return nullptr; });
         });
@@ -346,6 +357,19 @@ protected:
             &Backend::template forward<forward_geometry(table.stages[s].geometry)>...};
     }
     (std::make_index_sequence<count>{});
+
+    /// For Winograd's algorithm, where the weights have changed since.
+    void transform_weights() {
+        if constexpr (Mode::winograd) {
+            if (transformed_version_ == model_->version()) return;
+            for (std::size_t s = 0; s < count; ++s)
+                if (table.stages[s].geometry.winograd)
+                    Backend::transform_weights(model_->context(), table.stages[s].geometry,
+                                               model_->data() + parameters.weights[s],
+                                               transformed_.floats() + transformed[s]);
+            transformed_version_ = model_->version();
+        }
+    }
 
     float* output() const {
         return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);
@@ -378,6 +402,8 @@ protected:
         io.operand_count = static_cast<int>(operands_[s].size());
         io.weights = model_->data() + parameters.weights[s];
         io.biases = model_->data() + parameters.biases[s];
+        if constexpr (Mode::winograd)
+            io.transformed_weights = transformed_.floats() + transformed[s];
         io.statistics = model_->data() + parameters.statistics[s];
         io.keep_scale = 1 / (1 - stage.rate);
         Backend::use_workspace(stage.geometry, io, workspace_.bytes(), phase, batch);
@@ -431,6 +457,8 @@ protected:
     std::int64_t capacity_;
     typename Backend::Arena activations_;
     typename Backend::Arena workspace_;
+    typename Backend::Arena transformed_;  ///< weights, for Winograd's algorithm
+    std::uint64_t transformed_version_ = 0;
     typename Backend::Outputs outputs_;
     typename Backend::Recording recording_;
     std::array<std::vector<typename Backend::Operand>, count> operands_;

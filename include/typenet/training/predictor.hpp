@@ -12,13 +12,17 @@ namespace typenet {
 
 /// Computes the outputs of a model. The model may be used by several Predictors at once, each on a
 /// thread of its own: a Predictor owns its workspace and only reads the parameters.
-template <class Model>
+///
+/// `Policies` are types that decide how it computes: Winograd, for which it keeps a transformed
+/// copy of the convolutions' weights. The copy is made with the Predictor, and anew by the first
+/// prediction after the model's parameters have changed.
+template <class Model, class... Policies>
 class Predictor {
 public:
     using Net = typename Model::network;
 
     /// Plans for at most `batch` samples at a time; larger inputs are cut. Throws Error.
-    explicit Predictor(const Model& model, Batch batch = {}) : runner_(model, batch) {}
+    explicit Predictor(const Model& model, Batch batch = {}, Policies...) : runner_(model, batch) {}
 
     /// Canonical samples [n][channel][row][column] to outputs [n][outputs]. Any n; throws
     /// ShapeError where `samples` holds no whole number of them.
@@ -73,7 +77,7 @@ private:
         return outputs;
     }
 
-    detail::StageRunner<Model, Predicting> runner_;
+    detail::StageRunner<Model, PredictingUnder<Policies...>> runner_;
 };
 
 }  // namespace typenet

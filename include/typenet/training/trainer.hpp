@@ -185,6 +185,7 @@ private:
             if constexpr (records_loss) forward();
             backward(batch);
         });
+        this->model_->note_change();
         ++steps_;
         last_batch_ = batch;
     }

@@ -18,6 +18,7 @@
 #include "typenet/backends/cpu/memory.hpp"
 #include "typenet/backends/cpu/stage_io.hpp"
 #include "typenet/backends/cpu/thread_pool.hpp"
+#include "typenet/backends/cpu/winograd_weights.hpp"
 #include "typenet/core/error.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/data/dataset.hpp"
@@ -88,6 +89,13 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         auto* scale = reinterpret_cast<float*>(sums + tasks);
         *scale = share > 1 ? 1.0f : static_cast<float>(share);
         return scale;
+    }
+
+    /// Transforms the packed weights of a stage for Winograd's algorithm
+    /// (transformed_weight_count).
+    static void transform_weights(Context& context, const Geometry& g, const float* weights,
+                                  float* transformed) {
+        cpu::transform_weights(context.pool, g, weights, transformed);
     }
 
     /// The memory of a model's `count` parameters, which start at its floats().

@@ -11,6 +11,7 @@
 #include "typenet/backends/cpu/isa.hpp"
 #include "typenet/backends/cpu/layout.hpp"
 #include "typenet/backends/cpu/stage_io.hpp"
+#include "typenet/backends/cpu/winograd.hpp"
 #include "typenet/core/random.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/data/transforms.hpp"

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "typenet/backends/cpu/layout.hpp"
+#include "typenet/backends/cpu/winograd.hpp"
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/stages.hpp"
 
@@ -33,6 +34,10 @@ struct MemoryFacts<Cpu<float>> {
     static constexpr std::int64_t bias_count(const Geometry& g) {
         return cpu::packed_bias_count(g);
     }
+    /// Floats that a stage keeps beside its weights for Winograd's algorithm.
+    static constexpr std::int64_t transformed_weight_count(const Geometry& g) {
+        return g.winograd ? cpu::winograd_layout(g).weight_count : 0;
+    }
     static constexpr std::int64_t parameter_bytes = 4;
     /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
     static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
@@ -46,6 +51,9 @@ struct MemoryFacts<Cpu<float>> {
 
     /// Bytes that a stage needs while it runs and that all its tasks share.
     static constexpr std::int64_t shared_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
+        if (g.winograd)
+            return aligned(cpu::winograd_chunk(g, batch) * cpu::winograd_layout(g).sample_values() *
+                           4);
         if (phase == Phase::inference || !has_backward(g)) return 0;
         if (g.op == Op::batch_norm) return aligned(batch * 2 * cpu::packed_bias_count(g) * 4);
         if (g.op == Op::custom && g.frozen)  // gradients that nobody reads
@@ -61,7 +69,9 @@ struct MemoryFacts<Cpu<float>> {
     }
     /// Bytes that each worker of a stage needs for itself.
     static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
-        if (g.op == Op::convolution) return aligned(cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block * 4);
+        if (g.winograd) return aligned(cpu::winograd_worker_values(g) * 4);
+        if (g.op == Op::convolution)
+            return aligned(cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block * 4);
         if (g.op == Op::linear && phase == Phase::training && has_backward(g))
             return aligned(batch *
                            (2 * cpu::columns_per_task(cpu::linear_columns(g), batch) +

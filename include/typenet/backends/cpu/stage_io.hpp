@@ -31,6 +31,7 @@ struct StageIo {
     int operand_count = 0;
     float* weights = nullptr;
     float* biases = nullptr;
+    const float* transformed_weights = nullptr;  ///< of a convolution by Winograd's algorithm
     float* statistics = nullptr;           ///< batch norm: running means, then running variances
     float* workspace = nullptr;            ///< shared by all tasks of the stage
     float* scratch = nullptr;              ///< one piece for each worker

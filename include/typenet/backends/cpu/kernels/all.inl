@@ -3,6 +3,7 @@
 // clang-format off
 #include "typenet/backends/cpu/kernels/pooling.inl"
 #include "typenet/backends/cpu/kernels/convolution.inl"
+#include "typenet/backends/cpu/kernels/winograd.inl"
 #include "typenet/backends/cpu/kernels/linear.inl"
 #include "typenet/backends/cpu/kernels/elementwise.inl"
 #include "typenet/backends/cpu/kernels/normalization.inl"
