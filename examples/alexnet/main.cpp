@@ -135,7 +135,15 @@ void add_machine(CLI::App& command, MachineOptions& machine) {
     add_threads(command, machine.threads);
 }
 
+void add_winograd(CLI::App& command, MachineOptions& machine) {
+    command.add_flag("--winograd", machine.winograd,
+                     "Compute convolutions on the CPU by Winograd's algorithm: quicker, with "
+                     "somewhat larger rounding errors");
+}
+
 void require_compatible(const MachineOptions& machine) {
+    if (machine.winograd && machine.device == "cuda")
+        throw CLI::ValidationError("--winograd: is for the CPU, and --device cuda was given");
     if (machine.precision != "f32" && machine.device != "cuda")
         throw CLI::ValidationError("--precision: " + machine.precision + " needs --device cuda");
 }
@@ -159,6 +167,7 @@ void run_on_device(const TrainOptions& options) {
         run<typenet::Cpu<float>>(options);
 }
 MakeClassifier& classifier_for(const MachineOptions& machine) {
+    if (machine.winograd) return make_cpu_winograd_classifier;
     return uses_gpu(machine) ? make_gpu_classifier : make_cpu_classifier;
 }
 
@@ -381,6 +390,7 @@ CLI::App* add_eval(CLI::App& program, EvalOptions& options) {
         ->type_name("DIR");
     add_json(*command, options.json, "");
     add_machine(*command, options.machine);
+    add_winograd(*command, options.machine);
     add_progress(*command, options.progress);
     return command;
 }
@@ -395,6 +405,7 @@ CLI::App* add_predict(CLI::App& program, PredictOptions& options) {
     add_classes(*command, options.classes);
     add_json(*command, options.json, "");
     add_machine(*command, options.machine);
+    add_winograd(*command, options.machine);
     command->add_option("IMAGE", options.images, "Photos")
         ->required()
         ->check(not_empty())

@@ -13,15 +13,19 @@
 
 namespace alexnet {
 
-template <class Net, class Backend>
+/// `Policies` are the predictor's.
+template <class Net, class Backend, class... Policies>
 class ClassifierOf : public Classifier {
 public:
     ClassifierOf(const typenet::TensorFile& file, const std::filesystem::path& path,
                  std::int64_t batch, const MachineOptions& machine)
         : model_{typenet::Seed{}, typenet::Initialization::pytorch,
                  typenet::Threads{machine.threads}},
-          predictor_{(typenet::load(model_, file, path), model_), typenet::Batch{batch}},
-          device_{describe<Backend>(model_.context(), machine)} {}
+          predictor_{(typenet::load(model_, file, path), model_), typenet::Batch{batch},
+                     Policies{}...},
+          device_{
+              describe<Backend>(model_.context(), machine) +
+              (typenet::PredictingUnder<Policies...>::winograd ? ", Winograd's algorithm" : "")} {}
 
     std::vector<float> operator()(std::span<const float> samples) override {
         return logits_of(predictor_(samples));
@@ -39,11 +43,11 @@ private:
     }
 
     typenet::Model<Net, Backend> model_;
-    typenet::Predictor<typenet::Model<Net, Backend>> predictor_;
+    typenet::Predictor<typenet::Model<Net, Backend>, Policies...> predictor_;
     std::string device_;
 };
 
-template <class Backend>
+template <class Backend, class... Policies>
 std::unique_ptr<Classifier> make_classifier(const typenet::models::KnownNetwork& known,
                                             const typenet::TensorFile& file,
                                             const std::filesystem::path& path, std::int64_t batch,
@@ -51,7 +55,8 @@ std::unique_ptr<Classifier> make_classifier(const typenet::models::KnownNetwork&
     std::unique_ptr<Classifier> made;
     typenet::models::with_type_of(known, [&](auto tag) {
         using Net = typename decltype(tag)::type;
-        made = std::make_unique<ClassifierOf<Net, Backend>>(file, path, batch, machine);
+        made =
+            std::make_unique<ClassifierOf<Net, Backend, Policies...>>(file, path, batch, machine);
     });
     return made;
 }

@@ -24,6 +24,7 @@ struct MachineOptions {
     std::string device = "auto";    ///< cpu, cuda, or auto: cuda where it can be used
     std::string precision = "f32";  ///< f32; on cuda also tf32 and bf16
     int threads = 0;                ///< of the CPU; 0: one for each processor
+    bool winograd = false;          ///< convolutions by Winograd's algorithm: eval and predict, CPU
 };
 
 /// Options that decide over a run's numbers. What the command line leaves open is the recipe's.

@@ -92,7 +92,7 @@ TEST_CASE("help says what there is, for each command") {
         CHECK_THAT(train, ContainsText(word));
     const std::string eval = help({"eval", "--help"});
     for (const char* word : {"--weights", "--data", "--limit-test", "--out DIR", "--json",
-                             "--threads", "--device", "--precision"})
+                             "--threads", "--device", "--precision", "--winograd"})
         CHECK_THAT(eval, ContainsText(word));
     CHECK_THAT(help({"info", "--help"}), ContainsText("--batch"));
 }
@@ -157,6 +157,9 @@ TEST_CASE("a wrong command line is a usage error") {
     check_refusal({"guess"}, 2, "'guess' is no command; use train, eval, predict, convert or info");
     check_refusal({"train"}, 2, "--data is required");
     check_refusal({"eval", "--data", "synthetic"}, 2, "--weights is required");
+    check_refusal(
+        {"eval", "--data", "synthetic", "--weights", "a", "--device", "cuda", "--winograd"}, 2,
+        "--winograd: is for the CPU, and --device cuda was given");
     const std::vector<std::pair<Arguments, std::string>> cases{
         {{"--foo"}, "The following argument was not expected: --foo; 'alexnet train --help'"},
         {{"extra"}, "The following argument was not expected: extra"},

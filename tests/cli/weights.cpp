@@ -137,6 +137,13 @@ TEST_CASE("photos are classified, bad ones reported, and all of it written as JS
         }
     }
 
+    // By Winograd's algorithm as well: these weights give no rounding errors.
+    arguments.insert(arguments.begin() + 1, "--winograd");
+    const Finished by_winograd = run(arguments);
+    CHECK(by_winograd.code == 1);
+    CHECK_THAT(by_winograd.out, ContainsText(", Winograd's algorithm\n") &&
+                                    ContainsText("rgb.ppm\n   62.78 %  e\n"));
+
     // Other names, then a list of the wrong length.
     write_file(folder / "names", "plane\r\ncar\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n");
     arguments = {"predict",
@@ -202,6 +209,13 @@ TEST_CASE("eval takes weights of any known network that tells as many classes ap
                    ContainsText(",\"per_class\":{\"disc\":0,"));
     CHECK(contents(out / "metrics.csv")
               .starts_with("test_loss,test_accuracy,images_per_second,seconds,finished\n2."));
+
+    // By Winograd's algorithm as well: these weights give no rounding errors.
+    CHECK_THAT(run({"eval", "--weights", weights, "--data", "synthetic", "--limit-test", "20",
+                    "--winograd"})
+                   .out,
+               ContainsText(", Winograd's algorithm\n") &&
+                   ContainsText("on the 20 test images: 10.00 % (loss 2."));
 
     // The results of a training run stay.
     write_file(out / "checkpoint-00000001.safetensors", "");
