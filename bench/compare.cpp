@@ -29,15 +29,17 @@ void run(const compare::Work& work) {
     const auto serve = [&](const auto& step) {
         compare::serve("typenet", version, to_string(model.context().isa), step);
     };
+    const auto infer = [&](auto... policies) {
+        Predictor predictor{model, Batch{work.batch}, policies...};
+        serve([&] { predictor(samples); });
+    };
     const auto train = [&](auto optimizer) {
         Trainer trainer{model, CrossEntropy{}, optimizer, Batch{work.batch}};
         serve([&] { trainer.step(samples, labels); });
     };
     switch (work.kind) {
-        case compare::Work::Kind::infer: {
-            Predictor predictor{model, Batch{work.batch}};
-            return serve([&] { predictor(samples); });
-        }
+        case compare::Work::Kind::infer:
+            return work.variant == "winograd" ? infer(winograd) : infer();
         case compare::Work::Kind::train_sgd:
             return train(Sgd{.learning_rate = compare::learning_rate, .momentum = 0.9f});
         case compare::Work::Kind::train_adam:

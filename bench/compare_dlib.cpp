@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,8 @@ void infer(const Data& data) {
 }
 
 void run(const compare::Work& work) {
+    if (!work.variant.empty())
+        throw std::invalid_argument(work.variant + ": dlib has no such variant of a work");
     const Data data = random_data(work.batch);
     switch (work.kind) {
         case compare::Work::Kind::infer:

@@ -3,9 +3,10 @@
 
     compare_pytorch.py WORK THREADS CONFIGURATION
 
-CONFIGURATION is a memory format, nchw or channels_last, and an option that may pay:
-+jit (inference: TorchScript, frozen and optimised) or +set_to_none (training: gradients are
-dropped before a step, not set to zero). The protocol is that of protocol.hpp.
+CONFIGURATION is a memory format, nchw or channels_last, and options that may pay: +jit (inference:
+TorchScript, frozen and optimised), +set_to_none (training: gradients are dropped before a step, not
+set to zero), +fused (the optimizer updates in one kernel; PyTorch 2.4), +compiled (torch.compile, in
+inference with frozen weights; PyTorch 2). The protocol is that of protocol.hpp.
 """
 
 import json
@@ -54,6 +55,8 @@ def inference_step(model, samples, options):
     model.eval()
     if "jit" in options:
         model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(model)))
+    if "compiled" in options:
+        model = torch.compile(model, options={"freezing": True})
 
     def step():
         with torch.inference_mode():
@@ -66,10 +69,13 @@ def training_step(model, samples, optimizer_name, options):
     model.train()
     labels = torch.arange(samples.shape[0]) % 10
     criterion = nn.CrossEntropyLoss()
+    more = {"fused": True} if "fused" in options else {}
     if optimizer_name == "sgd":
-        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
+        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9, **more)
     else:
-        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, **more)
+    if "compiled" in options:
+        model = torch.compile(model)
     # Zeroing was the default before PyTorch 2, dropping has been since.
     set_to_none = "set_to_none" in options
 
