@@ -3,9 +3,11 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "protocol.hpp"
+#include "typenet/bf16.hpp"
 #include "typenet/typenet.hpp"
 #include "typenet/version.hpp"
 
@@ -17,10 +19,12 @@ const std::string version = std::to_string(TYPENET_VERSION_MAJOR) + "." +
                             std::to_string(TYPENET_VERSION_MINOR) + "." +
                             std::to_string(TYPENET_VERSION_PATCH);
 
+template <class Backend>
 void run(const compare::Work& work) {
     static_assert(models::AlexNet::parameter_count == compare::parameter_count);
     static_assert(models::AlexNet::input_shape.size() == compare::sample_size);
-    Model<models::AlexNet> model{Seed{1}, Initialization::kaiming_normal, Threads{work.threads}};
+    Model<models::AlexNet, Backend> model{Seed{1}, Initialization::kaiming_normal,
+                                          Threads{work.threads}};
     const std::vector<float> samples = compare::random_values(work.batch * compare::sample_size);
     std::vector<std::int32_t> labels;
     for (std::int64_t i = 0; i < work.batch; ++i)
@@ -39,7 +43,9 @@ void run(const compare::Work& work) {
     };
     switch (work.kind) {
         case compare::Work::Kind::infer:
-            return work.variant == "winograd" ? infer(winograd) : infer();
+            if constexpr (std::is_same_v<Backend, Cpu<float>>)
+                if (work.variant == "winograd") return infer(winograd);
+            return infer();
         case compare::Work::Kind::train_sgd:
             return train(Sgd{.learning_rate = compare::learning_rate, .momentum = 0.9f});
         case compare::Work::Kind::train_adam:
@@ -51,7 +57,8 @@ void run(const compare::Work& work) {
 
 int main(int argc, char** argv) {
     try {
-        run(compare::parse_work(argc, argv));
+        const compare::Work work = compare::parse_work(argc, argv);
+        work.variant == "bf16" ? run<Cpu<bf16>>(work) : run<Cpu<float>>(work);
         return 0;
     } catch (const std::exception& error) {
         std::cerr << "bench_compare: " << error.what() << '\n';

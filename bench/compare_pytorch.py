@@ -6,7 +6,8 @@
 CONFIGURATION is a memory format, nchw or channels_last, and options that may pay: +jit (inference:
 TorchScript, frozen and optimised), +set_to_none (training: gradients are dropped before a step, not
 set to zero), +fused (the optimizer updates in one kernel; PyTorch 2.4), +compiled (torch.compile, in
-inference with frozen weights; PyTorch 2). The protocol is that of protocol.hpp.
+inference with frozen weights; PyTorch 2). Behind a work's name, _bf16 means bfloat16: weights and
+values in inference, automatic mixed precision in training. The protocol is that of protocol.hpp.
 """
 
 import json
@@ -65,7 +66,7 @@ def inference_step(model, samples, options):
     return step
 
 
-def training_step(model, samples, optimizer_name, options):
+def training_step(model, samples, optimizer_name, options, bf16):
     model.train()
     labels = torch.arange(samples.shape[0]) % 10
     criterion = nn.CrossEntropyLoss()
@@ -81,7 +82,9 @@ def training_step(model, samples, optimizer_name, options):
 
     def step():
         optimizer.zero_grad(set_to_none=set_to_none)
-        criterion(model(samples), labels).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            outputs = model(samples)
+        criterion(outputs.float(), labels).backward()
         optimizer.step()
 
     return step
@@ -101,7 +104,8 @@ def peak_bytes():
 
 
 def make_step(work, configuration):
-    kind, batch = re.fullmatch(r"(infer|train_sgd|train_adam)_b([1-9]\d*)", work).groups()
+    kind, batch, bf16 = re.fullmatch(r"(infer|train_sgd|train_adam)_b([1-9]\d*)(_bf16)?",
+                                     work).groups()
     memory_format, *options = configuration.split("+")
     memory_format = {
         "nchw": torch.contiguous_format,
@@ -113,8 +117,9 @@ def make_step(work, configuration):
     samples = torch.rand(int(batch), 3, 227, 227).mul_(2).sub_(1)
     samples = samples.contiguous(memory_format=memory_format)
     if kind == "infer":
-        return inference_step(model, samples, options)
-    return training_step(model, samples, kind.removeprefix("train_"), options)
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        return inference_step(model.to(dtype), samples.to(dtype), options)
+    return training_step(model, samples, kind.removeprefix("train_"), options, bool(bf16))
 
 
 def main():

@@ -331,7 +331,7 @@ void register_update(Backend::Context& context, const Peak& limits, const char* 
             const auto start = std::chrono::steady_clock::now();
             for (auto _ : state)
                 Backend::update(context, &rule, count, parameters.floats(), gradients.floats(),
-                                states[0].floats(), states[1].floats());
+                                states[0].floats(), states[1].floats(), nullptr);
             const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
             const auto bytes = static_cast<double>(4 * count * (3 + 2 * Optimizer::state_count));
             count_traffic(state, limits,

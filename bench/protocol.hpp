@@ -22,20 +22,21 @@ struct Work {
     Kind kind = Kind::infer;
     std::int64_t batch = 1;
     int threads = 1;
-    std::string variant;  ///< of typenet: empty, or winograd in inference
+    std::string variant;  ///< of typenet: empty, bf16, or winograd in inference
 };
 
 inline constexpr std::int64_t parameter_count = 58'322'314;
 inline constexpr std::int64_t sample_size = 3 * 227 * 227;
 inline constexpr float learning_rate = 1e-3f;
 
-/// From the arguments `infer_b1 2` or `infer_b64_winograd 2`: a work's name and the number of
-/// threads. Throws std::invalid_argument.
+/// From the arguments `infer_b1 2`, `infer_b64_winograd 2` or `train_sgd_b4_bf16 2`: a work's name
+/// and the number of threads. Throws std::invalid_argument.
 inline Work parse_work(int argc, char** argv) {
     const auto refuse = [](const std::string& what) -> std::invalid_argument {
         return std::invalid_argument(what +
-                                     ": use infer_bN, infer_bN_winograd, train_sgd_bN or "
-                                     "train_adam_bN, then the number of threads");
+                                     ": use infer_bN, train_sgd_bN or train_adam_bN, with _bf16 "
+                                     "behind it or not, or infer_bN_winograd; then the number of "
+                                     "threads");
     };
     const auto number = [&](std::string_view text) {
         char* end = nullptr;
@@ -60,7 +61,7 @@ inline Work parse_work(int argc, char** argv) {
     const std::size_t end = rest.find('_');
     work.batch = number(rest.substr(0, end));
     if (end != std::string_view::npos) work.variant = rest.substr(end + 1);
-    const bool known = end == std::string_view::npos ||
+    const bool known = end == std::string_view::npos || work.variant == "bf16" ||
                        (work.variant == "winograd" && work.kind == Work::Kind::infer);
     if (!known) throw refuse(argv[1]);
     work.threads = static_cast<int>(number(argv[2]));

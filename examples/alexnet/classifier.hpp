@@ -37,6 +37,7 @@ using MakeClassifier = std::unique_ptr<Classifier>(const typenet::models::KnownN
                                                    std::int64_t batch,
                                                    const MachineOptions& machine);
 MakeClassifier make_cpu_classifier;
+MakeClassifier make_bf16_classifier;  // on the CPU
 MakeClassifier make_cpu_winograd_classifier;
 MakeClassifier make_gpu_classifier;
 

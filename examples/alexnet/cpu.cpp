@@ -1,16 +1,20 @@
-// All that computes on the processor is compiled here.
+// All that computes on the processor in f32 is compiled here.
 #include <typenet/backends/cpu/cpu.hpp>
 
 #include "train.hpp"
 
 namespace alexnet {
 
+std::string describe_cpu(std::string_view kernels, int threads, const MachineOptions& machine) {
+    return "CPU, " + std::string{kernels} + " kernels, " + std::to_string(threads) +
+           (threads == 1 ? " thread" : " threads") +
+           (machine.precision == "f32" ? "" : ", " + machine.precision);
+}
+
 template <>
 std::string describe<typenet::Cpu<float>>(const typenet::Cpu<float>::Context& context,
-                                          const MachineOptions&) {
-    const int threads = context.threads();
-    return "CPU, " + std::string{to_string(context.isa)} + " kernels, " + std::to_string(threads) +
-           (threads == 1 ? " thread" : " threads");
+                                          const MachineOptions& machine) {
+    return describe_cpu(to_string(context.isa), context.threads(), machine);
 }
 
 template void run<typenet::Cpu<float>>(const TrainOptions& options);

@@ -128,7 +128,8 @@ void add_machine(CLI::App& command, MachineOptions& machine) {
         ->capture_default_str();
     command
         .add_option("--precision", machine.precision,
-                    "Numbers that --device cuda multiplies; sums and weights are always f32")
+                    "Numbers that are multiplied; sums and weights are always f32. tf32 needs "
+                    "--device cuda")
         ->check(one_of({"f32", "tf32", "bf16"}))
         ->type_name("f32|tf32|bf16")
         ->capture_default_str();
@@ -144,8 +145,11 @@ void add_winograd(CLI::App& command, MachineOptions& machine) {
 void require_compatible(const MachineOptions& machine) {
     if (machine.winograd && machine.device == "cuda")
         throw CLI::ValidationError("--winograd: is for the CPU, and --device cuda was given");
-    if (machine.precision != "f32" && machine.device != "cuda")
-        throw CLI::ValidationError("--precision: " + machine.precision + " needs --device cuda");
+    if (machine.winograd && machine.precision != "f32")
+        throw CLI::ValidationError("--winograd: computes in f32, and --precision " +
+                                   machine.precision + " was given");
+    if (machine.precision == "tf32" && machine.device != "cuda")
+        throw CLI::ValidationError("--precision: tf32 needs --device cuda");
 }
 
 /// Whether the GPU computes. Throws typenet::Error where it has to and cannot.
@@ -163,12 +167,15 @@ bool uses_gpu(const MachineOptions& machine) {
 void run_on_device(const TrainOptions& options) {
     if (uses_gpu(options.machine))
         run_on_gpu(options);
+    else if (options.machine.precision == "bf16")
+        run_in_bf16(options);
     else
         run<typenet::Cpu<float>>(options);
 }
 MakeClassifier& classifier_for(const MachineOptions& machine) {
     if (machine.winograd) return make_cpu_winograd_classifier;
-    return uses_gpu(machine) ? make_gpu_classifier : make_cpu_classifier;
+    if (uses_gpu(machine)) return make_gpu_classifier;
+    return machine.precision == "bf16" ? make_bf16_classifier : make_cpu_classifier;
 }
 
 void add_progress(CLI::App& command, bool& progress) {

@@ -22,7 +22,7 @@ struct DataOptions {
 /// What computes, and in which numbers.
 struct MachineOptions {
     std::string device = "auto";    ///< cpu, cuda, or auto: cuda where it can be used
-    std::string precision = "f32";  ///< f32; on cuda also tf32 and bf16
+    std::string precision = "f32";  ///< f32 or bf16; on cuda also tf32
     int threads = 0;                ///< of the CPU; 0: one for each processor
     bool winograd = false;          ///< convolutions by Winograd's algorithm: eval and predict, CPU
 };

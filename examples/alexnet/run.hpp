@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "options.hpp"
 
@@ -12,9 +13,14 @@ namespace alexnet {
 template <class Backend>
 std::string describe(const typename Backend::Context& context, const MachineOptions& machine);
 
+/// The same for all that computes on the CPU.
+std::string describe_cpu(std::string_view kernels, int threads, const MachineOptions& machine);
+
 /// Trains and reports; throws typenet::Error, and Interrupted after Ctrl-C.
 template <class Backend>
 void run(const TrainOptions& options);
+/// The same on the processor in bf16.
+void run_in_bf16(const TrainOptions& options);
 
 /// Prints the network and its memory on the CPU; throws typenet::FileError.
 void run(const InfoOptions& options);

@@ -455,6 +455,30 @@ TEST_CASE("the GPU trains, in each precision, and the CPU tests what it has lear
     }
 }
 
+TEST_CASE("the CPU trains in bf16, and tests in f32 and bf16 what it has learnt") {
+    const TemporaryFolder folder;
+    const std::string out = (folder / "out").string();
+    const Finished trained = run(train({"--epochs", "1", "--device", "cpu", "--precision", "bf16",
+                                        "--out", out, "--json", (folder / "a.json").string()}));
+    INFO(trained.err);
+    REQUIRE(trained.code == 0);
+    CHECK(std::regex_search(trained.out, std::regex{"^Device: CPU, \\w+ kernels, .+, bf16\n"}));
+    const double loss = read_report(folder / "a.json").epochs.at(0).at("test_loss");
+    for (const std::string precision : {"f32", "bf16"}) {
+        const Finished tested =
+            run({"eval", "--device", "cpu", "--precision", precision, "--data", "synthetic",
+                 "--limit-test", "10", "--weights", out + "/weights.safetensors", "--json",
+                 (folder / "b.json").string()});
+        INFO(tested.err);
+        REQUIRE(tested.code == 0);
+        CHECK_THAT(read_report(folder / "b.json").test_loss,
+                   WithinRel(loss, precision == "bf16" ? 1e-12 : 1e-2));
+    }
+    CHECK_THAT(
+        run(train({"--epochs", "2", "--resume", out, "--precision", "f32", "--device", "cpu"})).err,
+        ContainsText("was written with --precision bf16"));
+}
+
 TEST_CASE("a training takes the memory that is planned", "[.extended]") {
     using namespace typenet;
     using models::AlexNet;

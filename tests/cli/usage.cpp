@@ -199,7 +199,7 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--early-stop", "0"}, "--early-stop: '0' given; use a whole number from 1"},
         {{"--device", "gpu"}, "--device: 'gpu' given; use auto or cpu or cuda"},
         {{"--device", "cuda", "--precision", "f16"}, "--precision: 'f16' given; use f32 or tf32"},
-        {{"--device", "cpu", "--precision", "bf16"}, "--precision: bf16 needs --device cuda; '"},
+        {{"--device", "cpu", "--precision", "tf32"}, "--precision: tf32 needs --device cuda; '"},
         {{"--precision", "tf32"}, "--precision: tf32 needs --device cuda; 'alexnet train --help'"},
         {{"--out", ""}, "--out: '' given; use a path"},
         {{"--out", "a", "--keep", "0"}, "--keep: '0' given; use a whole number from 1"},

@@ -21,11 +21,11 @@
 namespace typenet::testing {
 
 #ifndef __CUDACC__
-/// The instruction sets that this program and processor have.
-inline std::vector<cpu::Isa> available_isas() {
+/// The instruction sets up to `most` that this program and processor have.
+inline std::vector<cpu::Isa> available_isas(cpu::Isa most = cpu::Isa::avx512) {
     std::vector<cpu::Isa> isas;
-    for (const cpu::Isa isa : {cpu::Isa::baseline, cpu::Isa::avx2, cpu::Isa::avx512})
-        if (cpu::is_compiled(isa) && cpu::is_supported(isa)) isas.push_back(isa);
+    for (const cpu::Isa isa : cpu::all_isas)
+        if (isa <= most && cpu::is_compiled(isa) && cpu::is_supported(isa)) isas.push_back(isa);
     return isas;
 }
 #endif

@@ -5,6 +5,7 @@
 namespace typenet::cpu::wide {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"
+#define TYPENET_VALUE float
 #define TYPENET_LANES 16
 #define TYPENET_REGISTERS 32
 #define TYPENET_FMA(a, b, c) ((a) * (b) + (c))
@@ -15,6 +16,7 @@ namespace typenet::cpu::wide {
         return root;                                                  \
     }())
 #include "typenet/backends/cpu/kernels/all.inl"
+#undef TYPENET_VALUE
 #pragma GCC diagnostic pop
 }  // namespace typenet::cpu::wide
 
@@ -27,12 +29,12 @@ namespace {
 struct WideCpu : Cpu<float> {
     template <Geometry g>
     static void forward(Context& context, StageIo& io) {
-        io.pool = &context.pool;
+        prepare(context, io);
         cpu::wide::forward<g>(io);
     }
     template <Geometry g, class Rule>
     static void backward(Context& context, StageIo& io, const Rule* rule) {
-        io.pool = &context.pool;
+        prepare(context, io);
         cpu::wide::backward<g>(io, *rule);
     }
     template <class Rule>

@@ -1,5 +1,6 @@
 // The memory plan: proven by the compiler, free of overlaps, and what is really allocated.
 #include "support/catch.hpp"
+#include "typenet/bf16.hpp"
 #include "typenet/typenet.hpp"
 
 using namespace typenet;
@@ -49,34 +50,39 @@ void check_plan() {
 }
 
 /// The processor, with a count of the bytes that its arenas are asked for.
-struct Metered : Cpu<float> {
+template <class T>
+struct Metered : Cpu<T> {
     static inline std::int64_t allocated = 0;
 
-    struct Arena : Cpu<float>::Arena {
+    struct Arena : cpu::Arena {
         Arena() = default;
-        explicit Arena(std::int64_t size) : Cpu<float>::Arena(size) { allocated += size; }
+        explicit Arena(std::int64_t size) : cpu::Arena(size) { allocated += size; }
     };
-    static Arena parameter_arena(Context&, std::int64_t count) {
-        return Arena(count * parameter_bytes);
+    static Arena parameter_arena(typename Cpu<T>::Context& context, std::int64_t count) {
+        Arena arena(count * Cpu<T>::parameter_bytes);
+        context.parameters = arena.floats();
+        context.parameter_count = count;
+        return arena;
     }
 };
 
-template <class Net, class Optimizer, class... Policies>
+template <class Net, class Optimizer, class T = float, class... Policies>
 void check_allocations(Batch batch, int threads, Policies... policies) {
+    using Backend = Metered<T>;
     using Mode = Training<Optimizer, Policies...>;
-    const MemoryPlan training = memory_plan<Net, Cpu<float>, Mode>(batch.size, threads);
-    const MemoryPlan predicting = memory_plan<Net, Cpu<float>, Predicting>(batch.size, threads);
+    const MemoryPlan training = memory_plan<Net, Cpu<T>, Mode>(batch.size, threads);
+    const MemoryPlan predicting = memory_plan<Net, Cpu<T>, Predicting>(batch.size, threads);
     CHECK(training.total == training.parameters + training.optimizer_state + training.gradients +
                                 training.activations + training.workspace);
     CHECK(training.parameters == predicting.parameters);
 
-    Metered::allocated = 0;
-    Model<Net, Metered> model{Seed{1}, Initialization::pytorch, Threads{threads}};
-    CHECK(Metered::allocated == training.parameters);
+    Backend::allocated = 0;
+    Model<Net, Backend> model{Seed{1}, Initialization::pytorch, Threads{threads}};
+    CHECK(Backend::allocated == training.parameters);
     const Trainer trainer{model, CrossEntropy{}, Optimizer{}, batch, Seed{2}, policies...};
-    CHECK(Metered::allocated == training.total);
+    CHECK(Backend::allocated == training.total);
     const Predictor predictor{model, batch};
-    CHECK(Metered::allocated == training.total + predicting.total - predicting.parameters);
+    CHECK(Backend::allocated == training.total + predicting.total - predicting.parameters);
 }
 
 template <class Net>
@@ -86,10 +92,10 @@ void check_allocations_of_winograd(Batch batch, int threads) {
     CHECK(plan.transformed_weights > 0);
     CHECK(plan.total ==
           plan.parameters + plan.activations + plan.workspace + plan.transformed_weights);
-    const Model<Net, Metered> model{Seed{1}, Initialization::pytorch, Threads{threads}};
-    Metered::allocated = 0;
+    const Model<Net, Metered<float>> model{Seed{1}, Initialization::pytorch, Threads{threads}};
+    Metered<float>::allocated = 0;
     const Predictor predictor{model, batch, winograd};
-    CHECK(Metered::allocated == plan.total - plan.parameters);
+    CHECK(Metered<float>::allocated == plan.total - plan.parameters);
 }
 
 }  // namespace
@@ -109,6 +115,23 @@ TEST_CASE("What is allocated is what is planned, to the byte") {
     check_allocations<AlexNet, Sgd>(Batch{64}, 2);
     check_allocations_of_winograd<AlexNet>(Batch{1}, 1);
     check_allocations_of_winograd<AlexNet>(Batch{64}, 3);
+    for (const int threads : {1, 3}) {
+        check_allocations<Small, Adam, bf16>(Batch{7}, threads);
+        check_allocations<Small, Sgd, bf16>(Batch{64}, threads, KeepGradients{});
+    }
+}
+
+TEST_CASE("In bfloat16 activations take half the memory, and parameters have a copy") {
+    constexpr MemoryPlan whole = memory_plan<AlexNet, Cpu<float>, Predicting>(64);
+    constexpr MemoryPlan half = memory_plan<AlexNet, Cpu<bf16>, Predicting>(64);
+    CHECK(half.parameters * 2 == whole.parameters * 3);
+    CHECK(half.activations >= whole.activations / 2);
+    CHECK(half.activations <= whole.activations / 2 + 64 * 64 * 4);  // whole cache lines
+    constexpr MemoryPlan training = memory_plan<AlexNet, Cpu<bf16>, Training<Sgd>>(64);
+    constexpr MemoryPlan in_float = memory_plan<AlexNet, Cpu<float>, Training<Sgd>>(64);
+    CHECK(training.optimizer_state == in_float.optimizer_state);
+    CHECK(training.gradients == in_float.gradients);
+    CHECK(training.activations < in_float.activations * 3 / 4);  // gradients stay floats
 }
 
 TEST_CASE("Buffers that live at the same time do not overlap") {

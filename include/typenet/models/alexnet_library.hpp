@@ -10,13 +10,14 @@
 #include "typenet/models/alexnet.hpp"
 #include "typenet/training/optimizers.hpp"
 
-#define TYPENET_ALEXNET_FORWARD(linkage, stage)           \
-    linkage template void stage_forward<forward_geometry( \
-        stages_of<models::AlexNet, Phase::training>.stages[stage].geometry)>(Isa, const StageIo&);
+#define TYPENET_ALEXNET_FORWARD(linkage, stage)                               \
+    linkage template void stage_forward<forward_geometry(                     \
+        stages_of<models::AlexNet, Phase::training>.stages[stage].geometry)>( \
+        Isa, const StageIo<float>&);
 #define TYPENET_ALEXNET_BACKWARD(linkage, stage, Rule)                                        \
     linkage template void                                                                     \
     stage_backward<stages_of<models::AlexNet, Phase::training>.stages[stage].geometry, Rule>( \
-        Isa, const StageIo&, const Rule&);
+        Isa, const StageIo<float>&, const Rule&);
 /// A convolution leaves its gradient in memory, a linear layer applies the optimizer's rule itself.
 #define TYPENET_ALEXNET_CONVOLUTION(linkage, stage) \
     TYPENET_ALEXNET_FORWARD(linkage, stage)         \

@@ -265,6 +265,7 @@ public:
     static constexpr std::size_t count = table.count;
     using Context = typename Backend::Context;
     using StageIo = typename Backend::StageIo;
+    using Value = typename Backend::Value;  ///< of an activation
     static constexpr const auto& first = table.stages[0].geometry;
     static constexpr const auto& last = table.stages[count - 1].geometry;
 
@@ -281,7 +282,7 @@ public:
     }
 
     std::int64_t capacity() const { return capacity_; }
-    float* input() const { return buffer<float>(BufferRole::activation, -1); }
+    Value* input() const { return activation(-1); }
 
     /// Throws ShapeError where a batch does not fit.
     void require_batch(std::int64_t size) const {
@@ -371,9 +372,7 @@ protected:
         }
     }
 
-    float* output() const {
-        return buffer<float>(BufferRole::activation, static_cast<int>(count) - 1);
-    }
+    Value* output() const { return activation(static_cast<int>(count) - 1); }
 
     static std::int64_t checked(const Model& model, Batch batch) {
         if (batch.size < 1)
@@ -422,8 +421,8 @@ protected:
                                     buffers.buffers[static_cast<std::size_t>(index)].offset *
                                         capacity_);
     }
-    float* activation(int stage) const { return buffer<float>(BufferRole::activation, stage); }
-    /// Gradient of a stage's output and of its operand, or null.
+    Value* activation(int stage) const { return buffer<Value>(BufferRole::activation, stage); }
+    /// Gradient of a stage's output and of its operand, or null. (A GPU's are of type Value.)
     float* output_gradient(std::size_t stage) const {
         return buffer_at<float>(buffers.output_gradients[stage]);
     }

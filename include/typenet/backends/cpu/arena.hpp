@@ -21,7 +21,8 @@ public:
     explicit Arena(std::int64_t bytes) {
         if (bytes <= 0) return;
         constexpr std::size_t page = std::size_t{2} << 20;
-        const std::size_t size = (static_cast<std::size_t>(bytes) + page - 1) / page * page;
+        const std::size_t size =
+            (static_cast<std::size_t>(bytes) + read_past_end + page - 1) / page * page;
         void* base =
             mmap(nullptr, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (base == MAP_FAILED)
@@ -53,6 +54,9 @@ public:
     std::byte* bytes() const { return data_; }
 
 private:
+    /// Bytes behind the block that a kernel may read: a vector's.
+    static constexpr std::size_t read_past_end = 64;
+
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -1,5 +1,5 @@
-// Cpu<float>: the backend that computes on the processor, and the ways of data into and out of its
-// layouts.
+// The backend that computes on the processor, and the ways of data into and out of its layouts; and
+// Cpu<float>, whose values are floats.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "typenet/backends/cpu/arena.hpp"
@@ -18,6 +19,7 @@
 #include "typenet/backends/cpu/memory.hpp"
 #include "typenet/backends/cpu/stage_io.hpp"
 #include "typenet/backends/cpu/thread_pool.hpp"
+#include "typenet/backends/cpu/values.hpp"
 #include "typenet/backends/cpu/winograd_weights.hpp"
 #include "typenet/core/error.hpp"
 #include "typenet/core/stages.hpp"
@@ -27,60 +29,88 @@
 
 namespace typenet {
 
-template <>
-struct Cpu<float> : MemoryFacts<Cpu<float>> {
+namespace cpu {
+
+/// What Cpu<T> is: all but the kernels themselves, which are Kernels<T>.
+template <class T>
+struct Processor : MemoryFacts<Cpu<T>> {
+    using Facts = MemoryFacts<Cpu<T>>;
+    using Value = typename ValueOf<T>::type;
+    /// Whether products read copies of the parameters, which lie behind them, one for each.
+    static constexpr bool has_copies = !std::is_same_v<Value, float>;
+
     /// What a model computes with: threads and an instruction set.
     struct Context {
         cpu::ThreadPool pool;
         cpu::Isa isa;
-        explicit Context(Threads threads) : pool(threads), isa(cpu::best_isa()) {}
+        float* parameters = nullptr;  ///< of the model
+        std::int64_t parameter_count = 0;
+
+        explicit Context(Threads threads) : pool(threads), isa(cpu::best_isa(Kernels<T>::most)) {}
         int threads() const { return pool.size(); }
+        bool is_parameter(const float* value) const {
+            return value >= parameters && value < parameters + parameter_count;
+        }
+        /// Where products read a parameter.
+        Value* values_of(float* parameter) const {
+            if constexpr (has_copies)
+                return reinterpret_cast<Value*>(parameters + parameter_count) +
+                       (parameter - parameters);
+            else
+                return parameter;
+        }
     };
     using Arena = cpu::Arena;
-    using StageIo = cpu::StageIo;
-    using Operand = cpu::Operand;
+    using StageIo = cpu::StageIo<Value>;
+    using Operand = cpu::Operand<Value>;
 
     /// Points the stage's io at a workspace of at least `workspace_bytes`.
     static void use_workspace(const Geometry& g, StageIo& io, std::byte* workspace, Phase phase,
                               std::int64_t batch) {
         io.workspace = reinterpret_cast<float*>(workspace);
-        io.scratch = reinterpret_cast<float*>(workspace + shared_bytes(g, phase, batch));
-        io.scratch_stride = worker_bytes(g, phase, batch) / 4;
+        io.scratch = reinterpret_cast<float*>(workspace + Facts::shared_bytes(g, phase, batch));
+        io.scratch_stride = Facts::worker_bytes(g, phase, batch) / 4;
     }
 
+    /// Completes what a stage is handed.
+    static void prepare(Context& context, StageIo& io) {
+        io.pool = &context.pool;
+        io.weight_values = context.values_of(io.weights);
+    }
     template <Geometry g>
     static void forward(Context& context, StageIo& io) {
-        io.pool = &context.pool;
+        prepare(context, io);
         if constexpr (g.op == Op::custom)
             cpu::custom_forward(io, g);
         else
-            cpu::stage_forward<g>(context.isa, io);
+            Kernels<T>::template forward<g>(context.isa, io);
     }
     /// `rule` is the optimizer's, which a linear stage applies to its weights at once, or
     /// KeepGradient's: then the weights' gradients are left in memory. Other stages always leave
     /// them.
     template <Geometry g, class Rule>
     static void backward(Context& context, StageIo& io, const Rule* rule) {
-        io.pool = &context.pool;
+        prepare(context, io);
         if constexpr (g.op == Op::custom)
             cpu::custom_backward(io, g);
         else
-            cpu::stage_backward<g>(context.isa, io, *rule);
+            Kernels<T>::template backward<g>(context.isa, io, *rule);
     }
     /// Applies a rule to `count` parameters (a multiple of 16) whose gradients, to be multiplied by
     /// *scale unless it is null, lie in memory.
     template <class Rule>
     static void update(Context& context, const Rule* rule, std::int64_t count, float* parameters,
                        const float* gradients, float* state0, float* state1, const float* scale) {
-        cpu::update(context.isa, context.pool, *rule, count, parameters, gradients, state0, state1,
-                    scale == nullptr ? 1.0f : *scale);
+        Kernels<T>::update(context.isa, context.pool, *rule, count, parameters, gradients, state0,
+                           state1, scale == nullptr ? 1.0f : *scale);
+        copy(context, parameters, count);
     }
     /// The factor of `count` gradients (a multiple of 16) under ClipNorm, in a workspace of at
     /// least `clip_bytes`.
     static const float* clip_scale(Context& context, float max_norm, std::int64_t count,
                                    const float* gradients, std::byte* workspace) {
         auto* sums = reinterpret_cast<double*>(workspace);
-        const std::int64_t tasks = square_tasks(count);
+        const std::int64_t tasks = Facts::square_tasks(count);
         const SquaresTask task{gradients, count, sums};
         context.pool.parallel_for(tasks, &SquaresTask::run, &task);
         double sum = 0;
@@ -99,8 +129,11 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     }
 
     /// The memory of a model's `count` parameters, which start at its floats().
-    static Arena parameter_arena(Context&, std::int64_t count) {
-        return Arena(count * parameter_bytes);
+    static Arena parameter_arena(Context& context, std::int64_t count) {
+        Arena arena(count * Facts::parameter_bytes);
+        context.parameters = arena.floats();
+        context.parameter_count = count;
+        return arena;
     }
     /// Throws where `bytes_of(batch)` can be told not to fit. Here each Arena finds out for itself.
     template <class BytesOf>
@@ -115,20 +148,21 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     }
     /// Calls f(float*), which sets packed values; what it leaves alone is padding and stays zero.
     template <class F>
-    static void edit(Context&, float* packed, std::int64_t /*count*/, const F& f) {
+    static void edit(Context& context, float* packed, std::int64_t count, const F& f) {
         f(packed);
+        if (context.is_parameter(packed)) copy(context, packed, count);
     }
 
     /// A value that the host sets before a step and that kernels read through a pointer.
-    template <class T>
+    template <class Held>
     class Shared {
     public:
-        explicit Shared(const T& value) : value_(std::make_unique<T>(value)) {}
-        void set(Context&, const T& value) { *value_ = value; }
-        const T* get() const { return value_.get(); }
+        explicit Shared(const Held& value) : value_(std::make_unique<Held>(value)) {}
+        void set(Context&, const Held& value) { *value_ = value; }
+        const Held* get() const { return value_.get(); }
 
     private:
-        std::unique_ptr<T> value_;  // stays in place when its owner moves
+        std::unique_ptr<Held> value_;  // stays in place when its owner moves
     };
 
     /// Repeats a body of kernels: a GPU records them once for each key, this backend just calls.
@@ -154,7 +188,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         }
 
         /// Canonical outputs [batch][outputs]; waits for them.
-        void read(Context&, const float* outputs, std::int64_t batch,
+        void read(Context&, const Value* outputs, std::int64_t batch,
                   std::span<float> canonical) const {
             std::size_t i = 0;
             for (std::int64_t n = 0; n < batch; ++n)
@@ -169,7 +203,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         static constexpr bool computes = true;
         /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
         template <class Loss>
-        void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
+        void evaluate(Context& context, const Loss& loss, const Value* outputs, float* gradients,
                       std::int64_t batch) {
             const std::size_t values = static_cast<std::size_t>(batch) * outputs_.offsets.size();
             const std::span logits{logits_.data(), values};
@@ -237,7 +271,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
 
     /// Canonical values of `batch` samples (channel, row, column) into the network's input.
     static void load_values(Context& context, const Geometry& first, const float* values,
-                            std::int64_t batch, float* input) {
+                            std::int64_t batch, Value* input) {
         const InputTask task{
             first, cpu::input_layout(first), input, values, nullptr, nullptr, {}, {}, {}, {}};
         context.pool.parallel_for(batch * first.input.channels, &InputTask::run, &task);
@@ -250,7 +284,7 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
         bool is_on_device() const { return true; }
 
     private:
-        friend Cpu;
+        friend Processor;
         const std::uint8_t* pixels_;
     };
 
@@ -258,21 +292,42 @@ struct Cpu<float> : MemoryFacts<Cpu<float>> {
     /// normalised, into the network's input.
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const Shape& image, const Normalization& normalization,
-                            std::int64_t batch, float* input) {
+                            std::int64_t batch, Value* input) {
         load_images(context, first, pixels, nullptr, image, normalization, batch, input);
     }
     /// The same for images of a store.
     static void load_images(Context& context, const Geometry& first, const ImageStore& store,
                             std::span<const std::uint32_t> indices, const Shape& image,
-                            const Normalization& normalization, float* input) {
+                            const Normalization& normalization, Value* input) {
         load_images(context, first, store.pixels_, indices.data(), image, normalization,
                     static_cast<std::int64_t>(indices.size()), input);
     }
 
 private:
+    /// Rounds `count` parameters from `first` on for the products.
+    static void copy(Context& context, float* first, std::int64_t count) {
+        if constexpr (has_copies) {
+            const CopyTask task{first, context.values_of(first), count};
+            context.pool.parallel_for((count + CopyTask::piece - 1) / CopyTask::piece,
+                                      &CopyTask::run, &task);
+        }
+    }
+    struct CopyTask {
+        const float* parameters;
+        Value* copies;
+        std::int64_t count;
+        static constexpr std::int64_t piece = 1 << 14;  ///< parameters of one task
+
+        static void run(const void* context, std::int64_t index, int) {
+            const auto& task = *static_cast<const CopyTask*>(context);
+            const std::int64_t end = (std::min)((index + 1) * piece, task.count);
+            for (std::int64_t i = index * piece; i < end; ++i) task.copies[i] = task.parameters[i];
+        }
+    };
+
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const std::uint32_t* indices, const Shape& image,
-                            const Normalization& normalization, std::int64_t batch, float* input) {
+                            const Normalization& normalization, std::int64_t batch, Value* input) {
         thread_local std::vector<BilinearTap> rows, columns;
         rows.resize(static_cast<std::size_t>(first.input.height));
         columns.resize(static_cast<std::size_t>(first.input.width));
@@ -296,8 +351,8 @@ private:
 
         static void run(const void* context, std::int64_t index, int) {
             const auto& task = *static_cast<const SquaresTask*>(context);
-            const std::int64_t first = index * squares_per_task;
-            const std::int64_t end = (std::min)(first + squares_per_task, task.count);
+            const std::int64_t first = index * Facts::squares_per_task;
+            const std::int64_t end = (std::min)(first + Facts::squares_per_task, task.count);
             double sums[cpu::block] = {};  // side by side
             for (std::int64_t i = first; i < end; i += cpu::block)
                 for (int lane = 0; lane < cpu::block; ++lane) {
@@ -313,7 +368,7 @@ private:
     struct InputTask {
         Geometry g;
         cpu::MapLayout layout;
-        float* input;
+        Value* input;
         const float* values;           ///< either canonical values
         const std::uint8_t* pixels;    ///< or bytes
         const std::uint32_t* indices;  ///< which images of `pixels`; null: in their order
@@ -328,7 +383,7 @@ private:
         void fill(std::int64_t index) const {
             const std::int64_t sample = index / g.input.channels;
             const int channel = static_cast<int>(index % g.input.channels);
-            float* plane = input + sample * layout.sample +
+            Value* plane = input + sample * layout.sample +
                            (layout.pixel == 1 ? channel : channel / cpu::block) * layout.plane;
             // The first channel of a plane clears it: halo and missing channels are zero. Channels
             // of one block are therefore filled by one task.
@@ -342,8 +397,8 @@ private:
                 fill_channel(sample, channel, plane);
             }
         }
-        void fill_channel(std::int64_t sample, int channel, float* plane) const {
-            float* target = plane + layout.origin;
+        void fill_channel(std::int64_t sample, int channel, Value* plane) const {
+            Value* target = plane + layout.origin;
             const int height = g.input.is_flat() ? 1 : g.input.height;
             const int width = g.input.is_flat() ? 1 : g.input.width;
             if (values != nullptr) {
@@ -375,5 +430,10 @@ private:
         }
     };
 };
+
+}  // namespace cpu
+
+template <>
+struct Cpu<float> : cpu::Processor<float> {};
 
 }  // namespace typenet

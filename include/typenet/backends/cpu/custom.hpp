@@ -22,20 +22,21 @@ void for_each_place(const Shape& shape, const MapLayout& layout, const F& f) {
                 f(canonical++, index_in(layout, c, y, x));
 }
 /// One sample out of its layout.
-inline void copy_out(const Shape& shape, const MapLayout& layout, const float* sample,
-                     float* canonical) {
+template <class Value>
+void copy_out(const Shape& shape, const MapLayout& layout, const Value* sample, float* canonical) {
     for_each_place(shape, layout, [&](auto from, auto to) { canonical[from] = sample[to]; });
 }
 /// One sample into its layout, with zeros in the halo and in missing channels.
-inline void copy_in(const Shape& shape, const MapLayout& layout, const float* canonical,
-                    float* sample) {
-    std::fill_n(sample, layout.sample, 0.0f);
+template <class Value>
+void copy_in(const Shape& shape, const MapLayout& layout, const float* canonical, Value* sample) {
+    std::fill_n(sample, layout.sample, Value(0.0f));
     for_each_place(shape, layout, [&](auto from, auto to) { sample[to] = canonical[from]; });
 }
 
 /// A pass over samples; each worker has canonical copies in its scratch.
+template <class Value>
 struct CustomStage {
-    const StageIo& io;
+    const StageIo<Value>& io;
     const Geometry& g;
 
     float* weight_gradient() const { return g.frozen ? io.workspace : io.weight_gradient; }
@@ -74,20 +75,22 @@ struct CustomStage {
     }
 };
 
-inline void custom_forward(const StageIo& io, const Geometry& g) {
-    const CustomStage stage{io, g};
+template <class Value>
+void custom_forward(const StageIo<Value>& io, const Geometry& g) {
+    const CustomStage<Value> stage{io, g};
     io.pool->parallel_for(
         io.batch,
         [](const void* s, std::int64_t n, int worker) {
-            static_cast<const CustomStage*>(s)->forward(n, worker);
+            static_cast<const CustomStage<Value>*>(s)->forward(n, worker);
         },
         &stage);
 }
 
 /// Gradients of parameters are sums over the batch: there samples come one after the other, so that
 /// the order of the sum does not depend on the threads.
-inline void custom_backward(const StageIo& io, const Geometry& g) {
-    const CustomStage stage{io, g};
+template <class Value>
+void custom_backward(const StageIo<Value>& io, const Geometry& g) {
+    const CustomStage<Value> stage{io, g};
     if (has_parameters(g)) {
         std::fill_n(stage.weight_gradient(), packed_weight_count(g), 0.0f);
         std::fill_n(stage.bias_gradient(), packed_bias_count(g), 0.0f);
@@ -97,7 +100,7 @@ inline void custom_backward(const StageIo& io, const Geometry& g) {
     io.pool->parallel_for(
         io.batch,
         [](const void* s, std::int64_t n, int worker) {
-            static_cast<const CustomStage*>(s)->backward(n, worker);
+            static_cast<const CustomStage<Value>*>(s)->backward(n, worker);
         },
         &stage);
 }

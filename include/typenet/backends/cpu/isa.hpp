@@ -26,8 +26,10 @@
 
 namespace typenet::cpu {
 
-/// Instruction sets, weakest first. Baseline is what the compiler targets without any flag.
-enum class Isa { baseline, avx2, avx512 };
+/// Instruction sets, weakest first. Baseline is what the compiler targets without any flag;
+/// avx512_bf16, which multiplies pairs of bfloat16, serves Cpu<bf16> alone.
+enum class Isa { baseline, avx2, avx512, avx512_bf16 };
+inline constexpr Isa all_isas[] = {Isa::avx512_bf16, Isa::avx512, Isa::avx2, Isa::baseline};
 
 constexpr std::string_view to_string(Isa isa) {
     switch (isa) {
@@ -35,6 +37,8 @@ constexpr std::string_view to_string(Isa isa) {
             return "avx2";
         case Isa::avx512:
             return "avx512";
+        case Isa::avx512_bf16:
+            return "avx512_bf16";
         case Isa::baseline:
             break;
     }
@@ -45,6 +49,7 @@ constexpr std::string_view to_string(Isa isa) {
 constexpr bool is_compiled(Isa isa) {
     switch (isa) {
         case Isa::avx512:
+        case Isa::avx512_bf16:
 #ifdef TYPENET_HAS_AVX512
             return true;
 #else
@@ -72,6 +77,10 @@ inline bool is_supported(Isa isa) {
     switch (isa) {
         case Isa::avx512:
             return __builtin_cpu_supports("avx512f") != 0;
+        case Isa::avx512_bf16:
+            return __builtin_cpu_supports("avx512f") != 0 &&
+                   __builtin_cpu_supports("avx512bw") != 0 &&
+                   __builtin_cpu_supports("avx512bf16") != 0;
         case Isa::avx2:
             return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
         case Isa::baseline:
@@ -81,18 +90,20 @@ inline bool is_supported(Isa isa) {
     return isa == Isa::baseline;
 }
 
-/// The best instruction set that is compiled and that this processor runs. The environment variable
-/// TYPENET_ISA (baseline, avx2, avx512) overrides it; a name that cannot be used throws Error.
-inline Isa best_isa() {
+/// The best instruction set up to `most` that is compiled and that this processor runs. The
+/// environment variable TYPENET_ISA (baseline, avx2, avx512, avx512_bf16) lowers it further; a name
+/// that cannot be used throws Error.
+inline Isa best_isa(Isa most = Isa::avx512) {
     if (const char* wish = std::getenv("TYPENET_ISA"); wish != nullptr && *wish != '\0') {
-        for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
-            if (to_string(isa) == wish && is_compiled(isa) && is_supported(isa)) return isa;
+        for (const Isa isa : all_isas)
+            if (to_string(isa) == wish && is_compiled(isa) && is_supported(isa))
+                return isa < most ? isa : most;
         throw Error("TYPENET_ISA=" + std::string{wish} +
                     ": not an instruction set that this program and processor have; use baseline, "
-                    "avx2 or avx512, or unset it");
+                    "avx2, avx512 or avx512_bf16, or unset it");
     }
-    for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::baseline})
-        if (is_compiled(isa) && is_supported(isa)) return isa;
+    for (const Isa isa : all_isas)
+        if (isa <= most && is_compiled(isa) && is_supported(isa)) return isa;
     throw Error(
         "this program was built for another instruction set than this processor has; "
         "configure it without TYPENET_ISA");

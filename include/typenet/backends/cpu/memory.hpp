@@ -1,28 +1,33 @@
-// What the memory plan asks of Cpu<float>: facts without kernels, so that <typenet/core.hpp> can
+// What the memory plan asks of Cpu<T>: facts without kernels, so that <typenet/core.hpp> can
 // plan for the processor.
 #pragma once
 
 #include <cstdint>
 
 #include "typenet/backends/cpu/layout.hpp"
+#include "typenet/backends/cpu/values.hpp"
 #include "typenet/backends/cpu/winograd.hpp"
 #include "typenet/core/memory_plan.hpp"
 #include "typenet/core/stages.hpp"
 
 namespace typenet {
 
-/// The processor, with values of type T (float).
+/// The processor. T is float or, with <typenet/bf16.hpp>, bf16: then activations and the weights of
+/// products are bfloat16 in memory; sums, parameters, their gradients and those of activations stay
+/// float.
 template <class T = float>
 struct Cpu;
 
-template <>
-struct MemoryFacts<Cpu<float>> {
+template <class T>
+struct MemoryFacts<Cpu<T>> {
+    /// Of an activation.
+    static constexpr std::int64_t value_bytes = sizeof(typename cpu::ValueOf<T>::type);
     // Sizes of one sample in bytes, counts of packed parameters.
     static constexpr std::int64_t input_bytes(const Geometry& g) {
-        return aligned(cpu::input_layout(g).sample * 4);
+        return aligned(cpu::input_layout(g).sample * value_bytes);
     }
     static constexpr std::int64_t output_bytes(const Geometry& g) {
-        return aligned(cpu::output_layout(g).sample * 4);
+        return aligned(cpu::output_layout(g).sample * value_bytes);
     }
     static constexpr std::int64_t gradient_bytes(const Geometry& g) {
         return aligned(cpu::gradient_layout(g).sample * 4);
@@ -35,10 +40,13 @@ struct MemoryFacts<Cpu<float>> {
         return cpu::packed_bias_count(g);
     }
     /// Floats that a stage keeps beside its weights for Winograd's algorithm.
-    static constexpr std::int64_t transformed_weight_count(const Geometry& g) {
+    static constexpr std::int64_t transformed_weight_count(const Geometry& g)
+        requires(value_bytes == 4)
+    {
         return g.winograd ? cpu::winograd_layout(g).weight_count : 0;
     }
-    static constexpr std::int64_t parameter_bytes = 4;
+    /// A parameter as float and, where products want another type, its copy.
+    static constexpr std::int64_t parameter_bytes = 4 + (value_bytes == 4 ? 0 : value_bytes);
     /// Whether the backward pass of a stage can apply the optimizer to its weights itself.
     static constexpr bool updates_in_backward(const Geometry& g) { return g.op == Op::linear; }
     /// Whether the optimizer waits for all gradients and then changes all parameters in one pass,
@@ -60,12 +68,12 @@ struct MemoryFacts<Cpu<float>> {
             return aligned((cpu::packed_weight_count(g) + cpu::packed_bias_count(g)) * 4);
         if (g.op != Op::convolution) return 0;
         const cpu::ConvolutionLayout c = cpu::convolution_layout(g);
-        std::int64_t floats = cpu::backward_chunk(g) *
-                              (cpu::middle_gradient_layout(g).sample + cpu::packed_bias_count(g));
+        std::int64_t values = cpu::backward_chunk(g) * cpu::middle_gradient_layout(g).sample;
         if (g.input_gradient)
-            floats += cpu::blocks_of(g.input.channels) * c.output_blocks_per_group *
+            values += cpu::blocks_of(g.input.channels) * c.output_blocks_per_group *
                       g.window.kernel_height * g.window.kernel_width * cpu::block * cpu::block;
-        return aligned(floats * 4);
+        return aligned(cpu::backward_chunk(g) * cpu::packed_bias_count(g) * 4 +
+                       values * value_bytes);
     }
     /// Bytes that each worker of a stage needs for itself.
     static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
@@ -77,6 +85,8 @@ struct MemoryFacts<Cpu<float>> {
                            (2 * cpu::columns_per_task(cpu::linear_columns(g), batch) +
                             cpu::linear_rows_per_pass) *
                            4);
+        if (g.op == Op::linear && value_bytes != 4)  // sums of a task's outputs
+            return aligned(batch * cpu::block * 4);
         if (g.op == Op::custom)  // canonical values and, in training, their gradients
             return aligned((phase == Phase::training ? 2 : 1) * (g.input.size() + g.output.size()) *
                            4);

@@ -10,26 +10,29 @@
 
 namespace typenet::cpu {
 
-/// One of several inputs of a stage.
+/// One of several inputs of a stage, of activations of type Value.
+template <class Value>
 struct Operand {
-    const float* values = nullptr;
+    const Value* values = nullptr;
     float* gradient = nullptr;  ///< null: nothing there learns
     Shape shape;                ///< as it lies in memory
     Halo halo;
 };
 
 /// Data of one stage in one pass. Layouts are those of backends/cpu/layout.hpp.
+template <class Value>
 struct StageIo {
     ThreadPool* pool = nullptr;
     const LayerInfo* layer = nullptr;
     std::int64_t batch = 0;
     bool training = false;  ///< the pass belongs to a training step
-    const float* input = nullptr;
-    float* output = nullptr;
-    std::uint8_t* codes = nullptr;      ///< noted for the backward pass (code_bytes), or null
-    const Operand* operands = nullptr;  ///< of a join; of a fork, those that read its input
+    const Value* input = nullptr;
+    Value* output = nullptr;
+    std::uint8_t* codes = nullptr;  ///< noted for the backward pass (code_bytes), or null
+    const Operand<Value>* operands = nullptr;  ///< of a join; of a fork, those that read its input
     int operand_count = 0;
     float* weights = nullptr;
+    Value* weight_values = nullptr;  ///< the weights as products read them; of float the same
     float* biases = nullptr;
     const float* transformed_weights = nullptr;  ///< of a convolution by Winograd's algorithm
     float* statistics = nullptr;           ///< batch norm: running means, then running variances

@@ -220,7 +220,7 @@ struct Cuda {
 
     /// Canonical values of `batch` samples (channel, row, column) into the network's input.
     static void load_values(Context& context, const Geometry& first, const float* values,
-                            std::int64_t batch, float* input) {
+                            std::int64_t batch, Value* input) {
         const cuda::Context::Turn turn(context);
         const cuda::Map map = cuda::input_map(first);
         context.staging().send(
@@ -258,7 +258,7 @@ struct Cuda {
     /// normalised, into the network's input; all but the copy is the GPU's work.
     static void load_images(Context& context, const Geometry& first, const std::uint8_t* pixels,
                             const Shape& image, const Normalization& normalization,
-                            std::int64_t batch, float* input) {
+                            std::int64_t batch, Value* input) {
         const cuda::Context::Turn turn(context);
         const cuda::FromImages source = source_of(first, image, normalization);
         context.staging().send(context.stream(), pixels, image.size(), batch,
@@ -267,7 +267,7 @@ struct Cuda {
     /// The same for images of a store. Those in the GPU's memory are not copied, only `indices` is.
     static void load_images(Context& context, const Geometry& first, const ImageStore& store,
                             std::span<const std::uint32_t> indices, const Shape& image,
-                            const Normalization& normalization, float* input) {
+                            const Normalization& normalization, Value* input) {
         const cuda::Context::Turn turn(context);
         cuda::FromImages source = source_of(first, image, normalization);
         const auto batch = static_cast<std::int64_t>(indices.size());
@@ -307,13 +307,12 @@ private:
     }
     /// Samples `sample` to `sample + count - 1` of the network's input.
     template <class Source>
-    static void fill_input(Context& context, const Source& source, float* input,
+    static void fill_input(Context& context, const Source& source, Value* input,
                            std::int64_t sample, std::int64_t count) {
-        cuda::fill_map(context.stream(), source, count,
-                       reinterpret_cast<Value*>(input) + sample * source.map.sample());
+        cuda::fill_map(context.stream(), source, count, input + sample * source.map.sample());
     }
     /// What fills the input from images that were sent side by side.
-    static auto fill_from_sent(Context& context, const cuda::FromImages& source, float* input) {
+    static auto fill_from_sent(Context& context, const cuda::FromImages& source, Value* input) {
         return [&context, source, input](const std::byte* sent, std::int64_t sample,
                                          std::int64_t count) {
             cuda::FromImages own = source;

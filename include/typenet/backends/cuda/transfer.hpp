@@ -61,14 +61,14 @@ public:
     }
 
     /// Canonical outputs [batch][outputs]; waits for them.
-    void read(Context& context, const float* outputs, std::int64_t batch,
+    void read(Context& context, const T* outputs, std::int64_t batch,
               std::span<float> canonical) const {
         {
             const Context::Turn turn(context);
             const dim3 grid(static_cast<unsigned>(divide_up(size(), threads_per_block)),
                             static_cast<unsigned>(std::min<std::int64_t>(batch, 65535)));
             launch(to_canonical<T>, grid, dim3(threads_per_block), 0, context.stream(), map_,
-                   reinterpret_cast<const T*>(outputs), values_.floats(), batch);
+                   outputs, values_.floats(), batch);
             TYPENET_CUDA_CHECK(cudaMemcpyAsync(host_values_.template as<float>(), values_.floats(),
                                                static_cast<std::size_t>(batch * size() * 4),
                                                cudaMemcpyDeviceToHost, context.stream()));
@@ -99,12 +99,12 @@ public:
 
     /// Computes the loss of a batch and, unless `gradients` is null, its gradient.
     template <class Loss>
-    void evaluate(Context& context, const Loss& loss, const float* outputs, float* gradients,
+    void evaluate(Context& context, const Loss& loss, const T* outputs, float* gradients,
                   std::int64_t batch) {
         if constexpr (computes<Loss>) {
             launch(cross_entropy<T>, dim3(static_cast<unsigned>(divide_up(batch, warps_per_block))),
                    dim3(32, warps_per_block), 0, context.stream(), map_, loss.label_smoothing,
-                   reinterpret_cast<const T*>(outputs), labels_.template as<const std::int32_t>(),
+                   outputs, labels_.template as<const std::int32_t>(),
                    reinterpret_cast<T*>(gradients), losses_.floats(),
                    correct_.template as<std::int32_t>(), batch);
             launch(sum_losses<threads_per_block>, dim3(1), dim3(threads_per_block), 0,

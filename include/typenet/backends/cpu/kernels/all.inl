@@ -3,7 +3,9 @@
 // clang-format off
 #include "typenet/backends/cpu/kernels/pooling.inl"
 #include "typenet/backends/cpu/kernels/convolution.inl"
-#include "typenet/backends/cpu/kernels/winograd.inl"
+#ifndef TYPENET_PAIRS  // Winograd's algorithm computes in float alone
+    #include "typenet/backends/cpu/kernels/winograd.inl"
+#endif
 #include "typenet/backends/cpu/kernels/linear.inl"
 #include "typenet/backends/cpu/kernels/elementwise.inl"
 #include "typenet/backends/cpu/kernels/normalization.inl"

@@ -7,6 +7,10 @@ struct Runs {
     int length;
 };
 
+#ifdef TYPENET_PAIRS
+    #include "typenet/backends/cpu/kernels/pairs.inl"
+#endif
+
 // A register tile is some pixels of a row (of the weight gradient: some values of a run) by some
 // output blocks. Each step loads a vector of weights for every block and broadcasts a value for
 // every pixel.
@@ -94,8 +98,8 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
 /// A row of `count` pixels, cut into tiles.
 template <int count, int blocks, int pixel_stride>
 [[gnu::always_inline]] inline void multiply_row(float* sums, std::int64_t sum_pixel_stride,
-                                                std::int64_t sum_block_stride, const float* x,
-                                                const float* weights,
+                                                std::int64_t sum_block_stride, const Value* x,
+                                                const Value* weights,
                                                 std::int64_t weight_block_stride, Runs runs,
                                                 bool accumulate) {
     constexpr Pieces tiles = split(count, tile_pixels(blocks));
@@ -120,7 +124,8 @@ template <int count, int blocks, int pixel_stride>
 /// Runs whose weights stay in the first-level cache while a plane is computed.
 constexpr int runs_per_pass(std::int64_t run_length, std::int64_t runs, int blocks) {
     constexpr std::int64_t pass_bytes = (lanes == 16 ? 24 : 12) << 10;  // measured
-    const std::int64_t fit = pass_bytes / (run_length * block * 4 * blocks);
+    const std::int64_t fit =
+        pass_bytes / (run_length * block * std::int64_t{sizeof(Value)} * blocks);
     return static_cast<int>(fit < 1 ? 1 : (fit > runs ? runs : fit));
 }
 
@@ -139,12 +144,12 @@ inline constexpr auto forward_offsets = [] {
 /// What remains of a convolution stage for one finished plane of sums: bias, ReLU, max pool.
 /// `sums` is [middle row][middle column][16] without a halo.
 template <Geometry g>
-void finish_plane(const float* sums, const float* bias, float* plane, std::uint8_t* codes) {
+void finish_plane(const float* sums, const float* bias, Value* plane, std::uint8_t* codes) {
     constexpr MapLayout out = output_layout(g);
     Vector shift[vectors];
     for (int v = 0; v < vectors; ++v) shift[v] = load(bias + v * lanes);
     clear_halo(plane, g.output, g.output_halo);
-    float* target = plane + out.origin;
+    Value* target = plane + out.origin;
     if constexpr (!g.pool) {
         for (int y = 0; y < g.middle.height; ++y)
             for (int x = 0; x < g.middle.width; ++x)
@@ -181,9 +186,9 @@ struct ConvolutionForward {
         constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
         constexpr int pass = runs_per_pass(c.run_length, c.runs, blocks);
         const std::int64_t group = first_block / c.output_blocks_per_group;
-        const float* x = io.input + sample * in.sample +
+        const Value* x = io.input + sample * in.sample +
                          group * c.input_planes_per_group * in.plane + window_origin(g);
-        const float* weights = io.weights + first_block * c.weights_per_block;
+        const Value* weights = io.weight_values + first_block * c.weights_per_block;
         for (int run = 0; run < c.runs; run += pass) {
             const int left = static_cast<int>(c.runs) - run;
             const Runs runs{forward_offsets<g>.data() + run, left < pass ? left : pass,
@@ -235,14 +240,14 @@ struct MiddleGradient {
 
     const StageIo& io;
     std::int64_t first;  ///< first sample of the chunk
-    float* planes;       ///< [sample of the chunk][block] of `middle`
+    Value* planes;       ///< [sample of the chunk][block] of `middle`
     float* bias_shares;  ///< [sample of the chunk][channel]
 
-    void operator()(std::int64_t task, int) const {
+    void operator()(std::int64_t task, int worker) const {
         const std::int64_t sample = task / gradient.planes;
         const std::int64_t plane = task % gradient.planes;
-        float* start = planes + sample * middle.sample + plane * middle.plane;
-        float* target = start + middle.origin;
+        Value* start = planes + sample * middle.sample + plane * middle.plane;
+        Value* target = start + middle.origin;
         const float* source =
             io.output_gradient + (first + sample) * gradient.sample + plane * gradient.plane;
         Vector total[vectors] = {};
@@ -250,9 +255,18 @@ struct MiddleGradient {
             clear_pixels(start, middle.plane / block);
             const std::uint8_t* codes =
                 io.codes + (first + sample) * code_bytes(g) + plane * gradient.plane;
+            // Windows overlap: what they pass on is summed in float.
+            constexpr std::int64_t row = std::int64_t{g.middle.width} * block;
+            float* sums = values_are_floats ? reinterpret_cast<float*>(target)
+                                            : io.scratch + worker * io.scratch_stride;
+            if constexpr (!values_are_floats) clear_pixels(sums, g.middle.pixels());
             max_pool_plane_backward<g.pool, g.middle.height, g.middle.width, g.output.height,
-                                    g.output.width>(source, gradient.row, codes, target,
-                                                    middle.row);
+                                    g.output.width>(source, gradient.row, codes, sums,
+                                                    values_are_floats ? middle.row : row);
+            if constexpr (!values_are_floats)
+                for (int y = 0; y < g.middle.height; ++y)
+                    for (std::int64_t i = 0; i < row; i += lanes)
+                        store(target + y * middle.row + i, load(sums + y * row + i));
             for (std::int64_t i = 0; i < g.output.pixels(); ++i)
                 for (int v = 0; v < vectors; ++v) {
                     const Vector value = load(source + i * block + v * lanes);
@@ -261,7 +275,7 @@ struct MiddleGradient {
                 }
         } else {
             clear_halo(start, g.middle, gradient_halo(g));
-            const float* values =
+            const Value* values =
                 io.output + (first + sample) * out.sample + plane * out.plane + out.origin;
             for (int y = 0; y < g.middle.height; ++y)
                 for (int x = 0; x < g.middle.width; ++x)
@@ -289,7 +303,7 @@ struct TransposeWeights {
         c.output_blocks_per_group * g.window.kernel_height * g.window.kernel_width * block * block;
 
     const StageIo& io;
-    float* transposed;
+    Value* transposed;
 
     /// Start of a phase within the weights of an input block.
     static constexpr std::int64_t phase_offset(int phase_row, int phase_column) {
@@ -317,7 +331,7 @@ struct TransposeWeights {
         const std::int64_t output = task % c.output_blocks_per_group;
         const std::int64_t group = input_block / c.input_planes_per_group;
         const std::int64_t plane = input_block % c.input_planes_per_group;
-        const float* source = io.weights +
+        const Value* source = io.weight_values +
                               (group * c.output_blocks_per_group + output) * c.weights_per_block +
                               plane * g.window.kernel_height * c.run_length * block;
         for (int row = 0; row < g.window.kernel_height; ++row)
@@ -325,13 +339,13 @@ struct TransposeWeights {
                 const int phase_row = row % g.window.stride_height;
                 const int phase_column = column % g.window.stride_width;
                 const std::int64_t width = columns(phase_column);
-                float* target =
+                Value* target =
                     transposed + input_block * weights_per_input_block +
                     phase_offset(phase_row, phase_column) +
                     (output * rows(phase_row) * width + row / g.window.stride_height * width +
                      (width - 1 - column / g.window.stride_width)) *
                         block * block;
-                const float* tile = source + (row * c.run_length + column * block) * block;
+                const Value* tile = source + (row * c.run_length + column * block) * block;
                 for (int i = 0; i < block; ++i)
                     for (int o = 0; o < block; ++o) target[o * block + i] = tile[i * block + o];
             }
@@ -370,8 +384,8 @@ struct DataGradient {
 
     const StageIo& io;
     std::int64_t first;
-    const float* planes;
-    const float* transposed;
+    const Value* planes;
+    const Value* transposed;
 
     template <int blocks, int phase_row, int phase_column>
     void compute_phase(std::int64_t sample, std::int64_t plane) const {
@@ -389,9 +403,9 @@ struct DataGradient {
                                       : static_cast<int>(c.output_blocks_per_group) * rows.taps;
             constexpr int pass = total == 0 ? 1 : runs_per_pass(run_length, total, blocks);
             const std::int64_t group = plane / c.input_planes_per_group;
-            const float* weights = transposed + plane * Weights::weights_per_input_block +
+            const Value* weights = transposed + plane * Weights::weights_per_input_block +
                                    Weights::phase_offset(phase_row, phase_column);
-            const float* source = planes + sample * middle.sample + middle.origin +
+            const Value* source = planes + sample * middle.sample + middle.origin +
                                   group * c.output_blocks_per_group * middle.plane +
                                   rows.output * middle.row + columns.output * middle.pixel;
             float* sums = io.input_gradient + (first + sample) * target.sample +
@@ -494,15 +508,17 @@ struct WeightGradient {
     const StageIo& io;
     std::int64_t first;
     std::int64_t count;  ///< samples of the chunk
-    const float* planes;
+    const Value* planes;
 
     /// Rows of the output whose gradient and inputs make a pass: as many as stay in cache together,
     /// in passes of about equal height.
     static constexpr int rows_per_pass(int blocks) {
         constexpr std::int64_t pass_bytes = (lanes == 16 ? 80 : 20) << 10;  // measured
         const std::int64_t bytes =
-            4 * (in.row * g.window.stride_height + std::int64_t{g.middle.width} * block * blocks);
-        const std::int64_t fit = pass_bytes / bytes - g.window.kernel_height / g.window.stride_height;
+            std::int64_t{sizeof(Value)} *
+            (in.row * g.window.stride_height + std::int64_t{g.middle.width} * block * blocks);
+        const std::int64_t fit =
+            pass_bytes / bytes - g.window.kernel_height / g.window.stride_height;
         const Pieces passes =
             split(g.middle.height,
                   static_cast<int>(fit < 1 ? 1 : (fit > g.middle.height ? g.middle.height : fit)));
@@ -521,14 +537,14 @@ struct WeightGradient {
                 clear_pixels(sums + b * c.weights_per_block + first_run * c.run_length * block,
                              (end_run - first_run) * c.run_length);
         for (std::int64_t sample = 0; sample < count; ++sample) {
-            const float* x = io.input + (first + sample) * in.sample +
+            const Value* x = io.input + (first + sample) * in.sample +
                              group * c.input_planes_per_group * in.plane + window_origin(g);
-            const float* y =
+            const Value* y =
                 planes + sample * middle.sample + first_block * middle.plane + middle.origin;
             for (int row = 0; row < g.middle.height; row += pass) {
                 const int rows = g.middle.height - row < pass ? g.middle.height - row : pass;
                 for (int run = first_run; run < end_run; ++run) {
-                    const float* source = x + forward_offsets<g>[static_cast<std::size_t>(run)] +
+                    const Value* source = x + forward_offsets<g>[static_cast<std::size_t>(run)] +
                                           row * g.window.stride_height * in.row;
                     float* target = sums + run * c.run_length * block;
                     for (int tile = 0; tile < tiles.number; ++tile) {
@@ -587,9 +603,9 @@ void convolution_backward(const StageIo& io) {
     constexpr MapLayout middle = middle_gradient_layout(g);
     constexpr std::int64_t chunk = backward_chunk(g);
     constexpr std::int64_t channels = packed_bias_count(g);
-    float* planes = io.workspace;
-    float* bias_shares = planes + chunk * middle.sample;
-    float* transposed = bias_shares + chunk * channels;
+    float* bias_shares = io.workspace;
+    auto* planes = reinterpret_cast<Value*>(bias_shares + chunk * channels);
+    Value* transposed = planes + chunk * middle.sample;
     if constexpr (g.input_gradient)
         parallel(io, blocks_of(g.input.channels) * convolution_layout(g).output_blocks_per_group,
                  TransposeWeights<g>{io, transposed});

@@ -9,8 +9,8 @@ struct ReluForward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* source = io.input + sample * in.sample + plane * in.plane + in.origin;
-        float* target = io.output + sample * out.sample + plane * out.plane;
+        const Value* source = io.input + sample * in.sample + plane * in.plane + in.origin;
+        Value* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
         constexpr MapLayout values = gradient_layout(g);  // without a halo
         for (std::int64_t y = 0; y < values.plane / values.row; ++y)
@@ -33,7 +33,7 @@ struct ReluBackward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / gradient.planes;
         const std::int64_t plane = task % gradient.planes;
-        const float* values = io.output + sample * out.sample + plane * out.plane + out.origin;
+        const Value* values = io.output + sample * out.sample + plane * out.plane + out.origin;
         const std::int64_t start = sample * gradient.sample + plane * gradient.plane;
         for (std::int64_t y = 0; y < gradient.plane / gradient.row; ++y)
             for (std::int64_t i = 0; i < gradient.row; i += lanes) {
@@ -49,20 +49,21 @@ void relu_backward(const StageIo& io) {
     parallel(io, io.batch * gradient_layout(g).planes, ReluBackward<g>{io});
 }
 
-/// Dropout of one channel block of one sample, from `in` to `out`: forward and backward alike.
-template <Geometry g>
+/// Dropout of one channel block of one sample, from `in` to `out`: of values forward and of their
+/// gradients backward.
+template <Geometry g, class T>
 struct DropoutPass {
     const StageIo& io;
-    const float* source;
-    float* target;
+    const T* source;
+    T* target;
     MapLayout in;
     MapLayout out;
 
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* from = source + sample * in.sample + plane * in.plane + in.origin;
-        float* to = target + sample * out.sample + plane * out.plane;
+        const T* from = source + sample * in.sample + plane * in.plane + in.origin;
+        T* to = target + sample * out.sample + plane * out.plane;
         clear_pixels(to, out.plane / block);
         constexpr std::int64_t height = g.output.is_flat() ? 1 : g.output.height;
         constexpr std::int64_t width = g.output.is_flat() ? 1 : g.output.width;
@@ -86,13 +87,13 @@ struct DropoutPass {
 template <Geometry g>
 void dropout_forward(const StageIo& io) {
     parallel(io, io.batch * input_layout(g).planes,
-             DropoutPass<g>{io, io.input, io.output, input_layout(g), output_layout(g)});
+             DropoutPass<g, Value>{io, io.input, io.output, input_layout(g), output_layout(g)});
 }
 template <Geometry g>
 void dropout_backward(const StageIo& io) {
     constexpr MapLayout layout = gradient_layout(g);
     parallel(io, io.batch * layout.planes,
-             DropoutPass<g>{io, io.output_gradient, io.input_gradient, layout, layout});
+             DropoutPass<g, float>{io, io.output_gradient, io.input_gradient, layout, layout});
 }
 
 /// Calls f(offset) for each value of a sample that is not padding.
@@ -110,15 +111,15 @@ struct SoftmaxForward {
     const StageIo& io;
 
     void operator()(std::int64_t sample, int) const {
-        const float* x = io.input + sample * layout.sample;
-        float* y = io.output + sample * layout.sample;
+        const Value* x = io.input + sample * layout.sample;
+        Value* y = io.output + sample * layout.sample;
         float most = -__builtin_inff();
         for_each_value(g.input, layout, [&](std::int64_t i) { most = x[i] > most ? x[i] : most; });
         float sum = 0;
         clear_pixels(y, layout.sample / block);
         for_each_value(g.input, layout,
                        [&](std::int64_t i) { sum += y[i] = std::exp(x[i] - most); });
-        for_each_value(g.input, layout, [&](std::int64_t i) { y[i] /= sum; });
+        for_each_value(g.input, layout, [&](std::int64_t i) { y[i] = y[i] / sum; });
     }
 };
 template <Geometry g>
@@ -132,7 +133,7 @@ struct SoftmaxBackward {
     const StageIo& io;
 
     void operator()(std::int64_t sample, int) const {
-        const float* y = io.output + sample * layout.sample;
+        const Value* y = io.output + sample * layout.sample;
         const float* dy = io.output_gradient + sample * layout.sample;
         float* dx = io.input_gradient + sample * layout.sample;
         float product = 0;
@@ -155,14 +156,14 @@ struct ResizeForward {
     const StageIo& io;
 
     void operator()(std::int64_t task, int) const {
-        const float* source =
+        const Value* source =
             io.input + task / in.planes * in.sample + task % in.planes * in.plane + in.origin;
-        float* plane = io.output + task / in.planes * out.sample + task % in.planes * out.plane;
+        Value* plane = io.output + task / in.planes * out.sample + task % in.planes * out.plane;
         for (std::int64_t i = 0; i < out.plane; ++i) plane[i] = 0;
         for (std::size_t y = 0; y < rows.size(); ++y) {
-            const float* above = source + rows[y].low * in.row;
-            const float* below = source + rows[y].high * in.row;
-            float* target = plane + out.origin + static_cast<std::int64_t>(y) * out.row;
+            const Value* above = source + rows[y].low * in.row;
+            const Value* below = source + rows[y].high * in.row;
+            Value* target = plane + out.origin + static_cast<std::int64_t>(y) * out.row;
             for (std::size_t x = 0; x < columns.size(); ++x) {
                 const std::int64_t low = columns[x].low * in.pixel;
                 const std::int64_t high = columns[x].high * in.pixel;
@@ -232,7 +233,7 @@ struct ResponseNorm {
         return channel / block * layout.plane + channel % block;
     }
     /// k + alpha / size * sum of squares around `channel`; `x` is the pixel's first channel.
-    float scale(const float* x, int channel) const {
+    float scale(const Value* x, int channel) const {
         const int half = io.layer->norm_size / 2;
         float sum = 0;
         for (int c = channel - half; c <= channel + half; ++c)
@@ -250,14 +251,14 @@ struct ResponseNormForward : ResponseNorm<g> {
     using Base = ResponseNorm<g>;
     void operator()(std::int64_t sample, int) const {
         const StageIo& io = this->io;
-        float* start = io.output + sample * Base::out.sample;
+        Value* start = io.output + sample * Base::out.sample;
         for (std::int64_t plane = 0; plane < Base::out.planes; ++plane)
             clear_pixels(start + plane * Base::out.plane, Base::out.plane / block);
         for (int y = 0; y < g.input.height; ++y)
             for (int x = 0; x < g.input.width; ++x) {
-                const float* source =
+                const Value* source =
                     io.input + sample * Base::in.sample + index_in(Base::in, 0, y, x);
-                float* target = start + index_in(Base::out, 0, y, x);
+                Value* target = start + index_in(Base::out, 0, y, x);
                 for (int c = 0; c < Base::channels; ++c)
                     target[Base::channel_offset(c, Base::out)] =
                         source[Base::channel_offset(c, Base::in)] *
@@ -288,7 +289,7 @@ struct ResponseNormBackward : ResponseNorm<g> {
         float shares[Base::channels];
         for (int y = 0; y < g.input.height; ++y)
             for (int x = 0; x < g.input.width; ++x) {
-                const float* value =
+                const Value* value =
                     io.input + sample * Base::in.sample + index_in(Base::in, 0, y, x);
                 const std::int64_t place = index_in(gradient, 0, y, x);
                 const float* dy = io.output_gradient + sample * gradient.sample + place;

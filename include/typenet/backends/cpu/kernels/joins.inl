@@ -31,17 +31,17 @@ struct AddForward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / out.planes;
         const std::int64_t plane = task % out.planes;
-        float* target = io.output + sample * out.sample + plane * out.plane;
+        Value* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
         target += out.origin;
         const std::int64_t values = std::int64_t{columns_of(g.output)} * block;
         for (int operand = 0; operand < io.operand_count; ++operand) {
-            float gathered[block];
+            Value gathered[block];
             std::int64_t row = block;
-            const float* source = plane_of(io.operands[operand], sample, plane, row, gathered);
+            const Value* source = plane_of(io.operands[operand], sample, plane, row, gathered);
             for (int y = 0; y < rows_of(g.output); ++y)
                 for (std::int64_t i = 0; i < values; i += lanes) {
-                    float* place = target + y * out.row + i;
+                    Value* place = target + y * out.row + i;
                     Vector sum = load(source + y * row + i);
                     if (operand > 0) sum = load(place) + sum;
                     if (g.relu && operand + 1 == io.operand_count) sum = rectify(sum);
@@ -49,10 +49,10 @@ struct AddForward {
                 }
         }
     }
-    const float* plane_of(const Operand& operand, std::int64_t sample, std::int64_t plane,
-                          std::int64_t& row, float* gathered) const {
+    const Value* plane_of(const Operand& operand, std::int64_t sample, std::int64_t plane,
+                          std::int64_t& row, Value* gathered) const {
         const MapLayout layout = operand_layout(operand);
-        const float* values = operand.values + sample * layout.sample;
+        const Value* values = operand.values + sample * layout.sample;
         if (operand.shape == g.output) {
             row = layout.row;
             return values + plane * layout.plane + layout.origin;
@@ -82,7 +82,7 @@ struct AddBackward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / gradient.planes;
         const std::int64_t plane = task % gradient.planes;
-        const float* values = io.output + sample * out.sample + plane * out.plane + out.origin;
+        const Value* values = io.output + sample * out.sample + plane * out.plane + out.origin;
         const std::int64_t start = sample * gradient.sample + plane * gradient.plane;
         for (int y = 0; y < rows_of(g.output); ++y)
             for (std::int64_t i = 0; i < gradient.row; i += lanes) {
@@ -130,15 +130,16 @@ inline void add_backward(const StageIo& io, const Geometry& g) {
 
 /// Copies `count` channels of a sample of one map, from channel `from` on, to those from channel
 /// `to` on of another.
-inline void copy_channels(const float* source, const MapLayout& in, int from, float* target,
-                          const MapLayout& out, int to, int count, int height, int width) {
+template <class T>
+void copy_channels(const T* source, const MapLayout& in, int from, T* target, const MapLayout& out,
+                   int to, int count, int height, int width) {
     while (count > 0) {
         int run =
             block - from % block < block - to % block ? block - from % block : block - to % block;
         if (run > count) run = count;
         for (int y = 0; y < height; ++y) {
-            const float* line = source + index_in(in, from, y, 0);
-            float* place = target + index_in(out, to, y, 0);
+            const T* line = source + index_in(in, from, y, 0);
+            T* place = target + index_in(out, to, y, 0);
             for (int x = 0; x < width; ++x, line += block, place += block)
                 if (run == block)
                     for (int v = 0; v < vectors; ++v)
@@ -166,8 +167,8 @@ struct ConcatForward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / out.planes;
         const int first = static_cast<int>(task % out.planes) * block;
-        float* target = io.output + sample * out.sample;
-        float* plane = target + task % out.planes * out.plane;
+        Value* target = io.output + sample * out.sample;
+        Value* plane = target + task % out.planes * out.plane;
         if (first + block > g.output.channels)
             clear_pixels(plane, out.plane / block);
         else
@@ -176,7 +177,7 @@ struct ConcatForward {
         for (int i = 0; i < io.operand_count; ++i) {
             const Operand& operand = io.operands[i];
             const MapLayout in = operand_layout(operand);
-            const float* source = operand.values + sample * in.sample;
+            const Value* source = operand.values + sample * in.sample;
             const int channels = channels_of(operand, g);
             const int begin = first > start ? first - start : 0;
             const int end = first + block < start + channels ? first + block - start : channels;

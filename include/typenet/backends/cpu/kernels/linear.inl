@@ -32,10 +32,41 @@ TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const f
         for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
 }
 
+#ifdef TYPENET_PAIRS
+/// The same of bfloat16, pair by pair. Columns are a multiple of 16.
+template <int samples>
+TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const Bf16* weights,
+                                std::int64_t weight_stride, const Bf16* x, std::int64_t x_stride,
+                                std::int64_t columns) {
+    Vector sum[samples][dot_rows] = {};
+    std::int64_t column = 0;
+    for (; column + 2 * lanes <= columns; column += 2 * lanes) {
+        Pairs value[samples];
+    #pragma GCC unroll 16
+        for (int s = 0; s < samples; ++s) value[s] = load_pairs(x + s * x_stride + column);
+    #pragma GCC unroll 16
+        for (int r = 0; r < dot_rows; ++r) {
+            const Pairs weight = load_pairs(weights + r * weight_stride + column);
+    #pragma GCC unroll 16
+            for (int s = 0; s < samples; ++s) sum[s][r] = multiply_add(weight, value[s], sum[s][r]);
+        }
+    }
+    for (; column < columns; column += lanes)
+        for (int r = 0; r < dot_rows; ++r) {
+            const Vector weight = load(weights + r * weight_stride + column);
+    #pragma GCC unroll 16
+            for (int s = 0; s < samples; ++s)
+                sum[s][r] = multiply_add(weight, load(x + s * x_stride + column), sum[s][r]);
+        }
+    for (int s = 0; s < samples; ++s)
+        for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
+}
+#endif
+
 template <int samples>
 [[gnu::always_inline]] inline void dot_tile_of(int count, float* sums, std::int64_t sum_stride,
-                                               const float* weights, std::int64_t weight_stride,
-                                               const float* x, std::int64_t x_stride,
+                                               const Value* weights, std::int64_t weight_stride,
+                                               const Value* x, std::int64_t x_stride,
                                                std::int64_t columns) {
     if (count == samples)
         return dot_tile<samples>(sums, sum_stride, weights, weight_stride, x, x_stride, columns);
@@ -51,30 +82,32 @@ struct LinearForward {
     std::int64_t columns;
     std::int64_t output_stride;
 
-    void operator()(std::int64_t task, int) const {
+    void operator()(std::int64_t task, int worker) const {
         const std::int64_t first = task * block;
-        float* target = io.output + first;
+        Value* target = io.output + first;
+        float* sums = values_are_floats ? reinterpret_cast<float*>(target)
+                                        : io.scratch + worker * io.scratch_stride;
+        const std::int64_t stride = values_are_floats ? output_stride : block;
         for (std::int64_t sample = 0; sample < io.batch; ++sample)
-            for (int v = 0; v < vectors; ++v)
-                store(target + sample * output_stride + v * lanes, Vector{});
+            for (int v = 0; v < vectors; ++v) store(sums + sample * stride + v * lanes, Vector{});
         const Pieces tiles = split(static_cast<int>(io.batch), dot_samples);
         for (std::int64_t column = 0; column < columns; column += dot_columns) {
             const std::int64_t width =
                 columns - column < dot_columns ? columns - column : dot_columns;
             for (int row = 0; row < block; row += dot_rows) {
-                const float* weights = io.weights + (first + row) * columns + column;
+                const Value* weights = io.weight_values + (first + row) * columns + column;
                 std::int64_t sample = 0;
                 for (int tile = 0; tile < tiles.number; ++tile) {
                     const int count = tiles.size + (tile < tiles.larger ? 1 : 0);
-                    dot_tile_of<dot_samples>(count, target + sample * output_stride + row,
-                                             output_stride, weights, columns,
-                                             io.input + sample * columns + column, columns, width);
+                    dot_tile_of<dot_samples>(count, sums + sample * stride + row, stride, weights,
+                                             columns, io.input + sample * columns + column, columns,
+                                             width);
                     sample += count;
                 }
             }
         }
         for (std::int64_t sample = 0; sample < io.batch; ++sample) {
-            float* values = target + sample * output_stride;
+            float* values = sums + sample * stride;
             for (int v = 0; v < vectors; ++v) {
                 Vector value = load(values + v * lanes) + load(io.biases + first + v * lanes);
                 if constexpr (relu) value = rectify(value);
@@ -83,6 +116,9 @@ struct LinearForward {
             if (io.dropout != nullptr)
                 drop(values, *io.dropout, static_cast<std::uint32_t>(sample),
                      static_cast<std::uint32_t>(first), io.keep_scale);
+            if constexpr (!values_are_floats)
+                for (int v = 0; v < vectors; ++v)
+                    store(target + sample * output_stride + v * lanes, load(values + v * lanes));
         }
     }
 
@@ -205,7 +241,7 @@ inline constexpr int update_rows = registers == 32 ? 16 : 8 / vectors;  ///< div
 /// dx[sample][16 columns] += sum over rows of dy[row][sample] * w[row][16 columns].
 template <int samples>
 TYPENET_MICRO_KERNEL void gradient_tile(float* dx, std::int64_t dx_stride, const float* dy,
-                                        std::int64_t dy_stride, const float* weights,
+                                        std::int64_t dy_stride, const Value* weights,
                                         std::int64_t weight_stride, std::int64_t rows) {
     Vector sum[samples][vectors];
 #pragma GCC unroll 16
@@ -233,7 +269,7 @@ TYPENET_MICRO_KERNEL void gradient_tile(float* dx, std::int64_t dx_stride, const
 template <int samples>
 [[gnu::always_inline]] inline void gradient_tile_of(int count, float* dx, std::int64_t dx_stride,
                                                     const float* dy, std::int64_t dy_stride,
-                                                    const float* weights,
+                                                    const Value* weights,
                                                     std::int64_t weight_stride, std::int64_t rows) {
     if (count == samples)
         return gradient_tile<samples>(dx, dx_stride, dy, dy_stride, weights, weight_stride, rows);
@@ -243,12 +279,13 @@ template <int samples>
 }
 
 /// For `update_rows` rows of 16 weights: the gradient, sum over samples of dy[row][sample] *
-/// x[sample][16 columns], goes from registers straight into the rule.
+/// x[sample][16 columns], goes from registers straight into the rule. `values` are the
+/// weights as products read them.
 template <class Rule>
 TYPENET_MICRO_KERNEL void update_tile(const RuleVectors<Rule>& rule, float* target, float* state0,
-                                      float* state1, std::int64_t stride, const float* dy,
-                                      std::int64_t dy_stride, const float* x, std::int64_t x_stride,
-                                      std::int64_t samples) {
+                                      float* state1, Value* values, std::int64_t stride,
+                                      const float* dy, std::int64_t dy_stride, const float* x,
+                                      std::int64_t x_stride, std::int64_t samples) {
     Vector sum[update_rows][vectors] = {};
     for (std::int64_t s = 0; s < samples; ++s) {
         Vector value[vectors];
@@ -269,6 +306,10 @@ TYPENET_MICRO_KERNEL void update_tile(const RuleVectors<Rule>& rule, float* targ
             rule.apply(target + r * stride + v * lanes,
                        state0 == nullptr ? nullptr : state0 + r * stride + v * lanes,
                        state1 == nullptr ? nullptr : state1 + r * stride + v * lanes, sum[r][v]);
+    if constexpr (!values_are_floats && !std::is_same_v<Rule, KeepGradient>)
+        for (int r = 0; r < update_rows; ++r)
+            for (int v = 0; v < vectors; ++v)
+                store(values + r * stride + v * lanes, load(target + r * stride + v * lanes));
 }
 
 /// Gradient of a linear stage's own output: dropout and ReLU backward, in place; a task does 16
@@ -286,7 +327,7 @@ struct LinearMask {
             float* gradient = io.output_gradient + sample * rows + first;
             if constexpr (relu) {
                 // What dropout or ReLU cut off is 0, what passed both is positive.
-                const float* values = io.output + sample * rows + first;
+                const Value* values = io.output + sample * rows + first;
                 for (int v = 0; v < vectors; ++v)
                     store(gradient + v * lanes, keep_where(load(values + v * lanes) > Vector{},
                                                            load(gradient + v * lanes) * scale));
@@ -341,7 +382,7 @@ struct LinearBackward {
                         const int samples = tiles.size + (tile < tiles.larger ? 1 : 0);
                         gradient_tile_of<gradient_samples>(
                             samples, dx + sample * width + i, width, dy + sample, io.batch,
-                            io.weights + row * columns + first + i, columns, height);
+                            io.weight_values + row * columns + first + i, columns, height);
                         sample += samples;
                     }
                 }
@@ -352,7 +393,8 @@ struct LinearBackward {
                         vectors_of_rule, target + place,
                         io.weight_state[0] == nullptr ? nullptr : io.weight_state[0] + place,
                         io.weight_state[1] == nullptr ? nullptr : io.weight_state[1] + place,
-                        columns, dy + r * io.batch, io.batch, x + i, width, io.batch);
+                        io.weight_values + place, columns, dy + r * io.batch, io.batch, x + i,
+                        width, io.batch);
                 }
         }
         if constexpr (input_gradient)

@@ -20,7 +20,7 @@ struct BatchNorm {
     float* shares(std::int64_t sample, std::int64_t plane) const {
         return io.workspace + sample * 2 * channels + plane * block;
     }
-    const float* input(std::int64_t sample, std::int64_t plane) const {
+    const Value* input(std::int64_t sample, std::int64_t plane) const {
         return io.input + sample * in.sample + plane * in.plane + in.origin;
     }
 };
@@ -31,7 +31,7 @@ struct PlaneMoments : BatchNorm {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* x = input(sample, plane);
+        const Value* x = input(sample, plane);
         float* share = shares(sample, plane);
         const Vector pixels = broadcast(static_cast<float>(g.input.pixels()));
         for (int v = 0; v < block; v += lanes) {
@@ -93,8 +93,8 @@ struct Normalize : BatchNorm {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* x = input(sample, plane);
-        float* target = io.output + sample * out.sample + plane * out.plane;
+        const Value* x = input(sample, plane);
+        Value* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
         target += out.origin;
         for (int v = 0; v < block; v += lanes) {
@@ -127,23 +127,23 @@ inline void batch_norm_forward(const StageIo& io, const Geometry& g) {
 /// One plane's share of the sums of dy and of dy * (x - mean) / deviation.
 struct PlaneGradients : BatchNorm {
     /// The gradient behind the normalisation, as the ReLU leaves it.
-    [[gnu::always_inline]] Vector masked(const float* dy, const float* y) const {
+    [[gnu::always_inline]] Vector masked(const float* dy, const Value* y) const {
         const Vector value = load(dy);
         return g.relu ? keep_where(load(y) > Vector{}, value) : value;
     }
     const float* gradients(std::int64_t sample, std::int64_t plane) const {
         return io.output_gradient + sample * gradient.sample + plane * gradient.plane;
     }
-    const float* outputs(std::int64_t sample, std::int64_t plane) const {
+    const Value* outputs(std::int64_t sample, std::int64_t plane) const {
         return io.output + sample * out.sample + plane * out.plane + out.origin;
     }
 
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* x = input(sample, plane);
+        const Value* x = input(sample, plane);
         const float* dy = gradients(sample, plane);
-        const float* y = outputs(sample, plane);
+        const Value* y = outputs(sample, plane);
         float* share = shares(sample, plane);
         for (int v = 0; v < block; v += lanes) {
             const Vector mean = load(moments + plane * block + v);
@@ -186,9 +186,9 @@ struct NormalizeBackward : PlaneGradients {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* x = input(sample, plane);
+        const Value* x = input(sample, plane);
         const float* dy = gradients(sample, plane);
-        const float* y = outputs(sample, plane);
+        const Value* y = outputs(sample, plane);
         float* dx = io.input_gradient + sample * gradient.sample + plane * gradient.plane;
         const Vector share = broadcast(static_cast<float>(1 / count()));
         for (int v = 0; v < block; v += lanes) {
@@ -213,7 +213,7 @@ struct FrozenBackward : PlaneGradients {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
         const float* dy = gradients(sample, plane);
-        const float* y = outputs(sample, plane);
+        const Value* y = outputs(sample, plane);
         float* dx = io.input_gradient + sample * gradient.sample + plane * gradient.plane;
         for (int v = 0; v < block; v += lanes) {
             const std::int64_t channel = plane * block + v;

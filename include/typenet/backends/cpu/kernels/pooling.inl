@@ -28,9 +28,10 @@ struct Span {
 /// One plane [height][width][16] -> [out_height][out_width][16]. `shift` is added to each value
 /// first. With `relu`, values below 0 count as 0 and codes of outputs that are 0 are `dead_code`.
 /// Of equal values the first wins, NaN wins over all. `codes` may be null.
-template <Window pool, int height, int width, int out_height, int out_width, bool relu>
-void max_pool_plane(const float* source, std::int64_t source_row, const Vector* shift,
-                    float* target, std::int64_t target_row, std::uint8_t* codes) {
+template <Window pool, int height, int width, int out_height, int out_width, bool relu,
+          class Source>
+void max_pool_plane(const Source* source, std::int64_t source_row, const Vector* shift,
+                    Value* target, std::int64_t target_row, std::uint8_t* codes) {
     for (int y = 0; y < out_height; ++y) {
         const Span rows =
             window_span(y, pool.kernel_height, pool.stride_height, pool.pad_top, height);
@@ -41,7 +42,7 @@ void max_pool_plane(const float* source, std::int64_t source_row, const Vector* 
                 Vector best = broadcast(-__builtin_inff());
                 Mask code = Mask{} + (rows.first * pool.kernel_width + columns.first);
                 for (int row = rows.first; row < rows.end; ++row) {
-                    const float* line = source + (rows.start + row) * source_row + v * lanes;
+                    const Source* line = source + (rows.start + row) * source_row + v * lanes;
                     for (int column = columns.first; column < columns.end; ++column) {
                         const Vector value =
                             load(line + (columns.start + column) * block) + shift[v];
@@ -100,7 +101,7 @@ struct MaxPoolForward {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
         const Vector shift[vectors] = {};
-        float* target = io.output + sample * out.sample + plane * out.plane;
+        Value* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
         max_pool_plane<g.window, g.input.height, g.input.width, g.output.height, g.output.width,
                        false>(io.input + sample * in.sample + plane * in.plane + in.origin, in.row,
@@ -181,8 +182,8 @@ struct AverageForward {
     void operator()(std::int64_t task, int) const {
         const std::int64_t sample = task / in.planes;
         const std::int64_t plane = task % in.planes;
-        const float* source = io.input + sample * in.sample + plane * in.plane + in.origin;
-        float* target = io.output + sample * out.sample + plane * out.plane;
+        const Value* source = io.input + sample * in.sample + plane * in.plane + in.origin;
+        Value* target = io.output + sample * out.sample + plane * out.plane;
         clear_halo(target, g.output, g.output_halo);
         for (int y = 0; y < g.output.height; ++y)
             for (int x = 0; x < g.output.width; ++x) {

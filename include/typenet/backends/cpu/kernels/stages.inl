@@ -3,9 +3,10 @@
 /// What a stage computes from its input.
 template <Geometry g>
 void forward(const StageIo& io) {
-    if constexpr (g.op == Op::convolution && g.winograd) {
-        winograd_forward<g>(io);
-    } else if constexpr (g.op == Op::convolution) {
+#ifndef TYPENET_PAIRS
+    if constexpr (g.winograd) return winograd_forward<g>(io);
+#endif
+    if constexpr (g.op == Op::convolution) {
         convolution_forward<g>(io);
     } else if constexpr (g.op == Op::linear) {
         linear_forward<g.relu>(io, linear_rows(g), linear_columns(g));

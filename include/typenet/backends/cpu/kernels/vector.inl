@@ -1,5 +1,11 @@
-// Vectors of the instruction set at hand. Included once for each: TYPENET_LANES floats a vector,
-// TYPENET_REGISTERS of them.
+// Vectors of the instruction set at hand. Included once for each, and once for each type of values
+// in memory: TYPENET_LANES floats a vector, TYPENET_REGISTERS of them, values of TYPENET_VALUE.
+
+using Value = TYPENET_VALUE;  ///< of activations, and of weights where products read them
+using StageIo = cpu::StageIo<Value>;
+using Operand = cpu::Operand<Value>;
+/// Whether products read floats in place, and sums may lie where the values go.
+inline constexpr bool values_are_floats = std::is_same_v<Value, float>;
 
 // Micro-kernels are compiled once each: g++ would clone them for arguments that it knows, and
 // clones that it rearranges spill.
@@ -17,6 +23,8 @@ inline constexpr int vectors = block / lanes;  ///< vectors that hold one channe
 
 using Vector [[gnu::vector_size(lanes * 4)]] = float;
 using Mask [[gnu::vector_size(lanes * 4)]] = std::int32_t;
+using Words [[gnu::vector_size(lanes * 4)]] = std::uint32_t;
+using Halves [[gnu::vector_size(lanes * 2)]] = std::uint16_t;
 using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
 
 [[gnu::always_inline]] inline Vector load(const float* source) {
@@ -26,6 +34,19 @@ using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
 }
 [[gnu::always_inline]] inline void store(float* target, Vector v) {
     __builtin_memcpy(target, &v, sizeof v);
+}
+/// A bfloat16 is the upper half of a float: widened it is exact, narrowed it is rounded as in Bf16.
+[[gnu::always_inline]] inline Vector load(const Bf16* source) {
+    Halves halves;
+    __builtin_memcpy(&halves, source, sizeof halves);
+    return reinterpret_cast<Vector>(__builtin_convertvector(halves, Words) << 16);
+}
+[[gnu::always_inline]] inline void store(Bf16* target, Vector v) {
+    const Words bits = reinterpret_cast<Words>(v);
+    const Words nearest = bits + 0x7fffu + (bits >> 16 & 1u);
+    const Words chosen = v == v ? nearest : bits | 0x400000u;
+    const Halves halves = __builtin_convertvector(chosen >> 16, Halves);
+    __builtin_memcpy(target, &halves, sizeof halves);
 }
 [[gnu::always_inline]] inline Vector broadcast(float value) {
     return value - Vector{};
@@ -66,18 +87,19 @@ template <int width = lanes / 2>
 }
 
 /// Writes `count` pixels of zeros.
-[[gnu::always_inline]] inline void clear_pixels(float* target, std::int64_t count) {
+template <class T>
+[[gnu::always_inline]] inline void clear_pixels(T* target, std::int64_t count) {
     for (std::int64_t i = 0; i < count * block; i += lanes) store(target + i, Vector{});
 }
 
 /// Zeros around plane `plane` of a sample.
-inline void clear_halo(float* plane, const Shape& shape, const Halo& halo) {
+inline void clear_halo(Value* plane, const Shape& shape, const Halo& halo) {
     const std::int64_t height = shape.is_flat() ? 1 : shape.height;
     const std::int64_t width = shape.is_flat() ? 1 : shape.width;
     const std::int64_t row = halo.left + width + halo.right;
     clear_pixels(plane, halo.top * row);
     for (std::int64_t y = 0; y < height; ++y) {
-        float* line = plane + (halo.top + y) * row * block;
+        Value* line = plane + (halo.top + y) * row * block;
         clear_pixels(line, halo.left);
         clear_pixels(line + (halo.left + width) * block, halo.right);
     }

@@ -1,0 +1,197 @@
+// The micro-kernels of products of bfloat16: those of floats in other files, but two steps of the
+// sum at a time, as TYPENET_DOT(c, a, b) takes them: c + a * b of the upper values of each pair,
+// then of the lower ones. Without it both are widened, which is exact, and multiplied as floats.
+
+#ifdef TYPENET_DOT
+static_assert(vectors == 1);
+/// A pair of values for each lane.
+using Pairs [[gnu::vector_size(lanes * 4)]] = std::uint16_t;
+
+/// Neighbouring values.
+[[gnu::always_inline]] inline Pairs load_pairs(const Bf16* source) {
+    Pairs pairs;
+    __builtin_memcpy(&pairs, source, sizeof pairs);
+    return pairs;
+}
+/// Each lane's values of two rows of 16.
+[[gnu::always_inline]] inline Pairs join(Halves lower, Halves upper) {
+    return __builtin_shufflevector(lower, upper, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+                                   23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                   31);
+}
+/// The same of rows the second of which follows the first.
+[[gnu::always_inline]] inline Pairs load_rows(const Bf16* rows) {
+    const Pairs pairs = load_pairs(rows);
+    return __builtin_shufflevector(pairs, pairs, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+                                   23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                   31);
+}
+/// A row of 16 and zeros.
+[[gnu::always_inline]] inline Pairs load_row(const Bf16* row) {
+    Halves halves;
+    __builtin_memcpy(&halves, row, sizeof halves);
+    return join(halves, Halves{});
+}
+[[gnu::always_inline]] inline Pairs broadcast_pair(const void* pair) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return reinterpret_cast<Pairs>(bits - Words{});
+}
+[[gnu::always_inline]] inline Vector multiply_add(Pairs a, Pairs b, Vector c) {
+    return TYPENET_DOT(c, a, b);
+}
+#else
+struct Pairs {
+    Vector lower;
+    Vector upper;
+};
+
+[[gnu::always_inline]] inline Pairs widen_pairs(Words pairs) {
+    return {reinterpret_cast<Vector>(pairs << 16), reinterpret_cast<Vector>(pairs & 0xffff0000u)};
+}
+[[gnu::always_inline]] inline Pairs load_pairs(const Bf16* source) {
+    Words pairs;
+    __builtin_memcpy(&pairs, source, sizeof pairs);
+    return widen_pairs(pairs);
+}
+[[gnu::always_inline]] inline Pairs load_rows(const Bf16* rows) {
+    return {load(rows), load(rows + block)};
+}
+[[gnu::always_inline]] inline Pairs load_row(const Bf16* row) {
+    return {load(row), Vector{}};
+}
+[[gnu::always_inline]] inline Pairs broadcast_pair(const void* pair) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return widen_pairs(bits - Words{});
+}
+[[gnu::always_inline]] inline Vector multiply_add(const Pairs& a, const Pairs& b, Vector c) {
+    return multiply_add(a.lower, b.lower, multiply_add(a.upper, b.upper, c));
+}
+#endif
+
+/// As multiply_tile of floats. The last value of a run of odd length is multiplied alone.
+template <int pixels, int blocks, int pixel_stride>
+TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
+                                     std::int64_t sum_block_stride, const Bf16* x,
+                                     const Bf16* weights, std::int64_t weight_block_stride,
+                                     Runs runs, bool accumulate) {
+    Vector sum[pixels][blocks * vectors] = {};
+    if (accumulate) {
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                sum[p][v] = load(sums + p * sum_pixel_stride + v / vectors * sum_block_stride +
+                                 v % vectors * lanes);
+    }
+    for (int r = 0; r < runs.count; ++r) {
+        const Bf16* source = x + runs.offsets[r];
+        for (int k = 0; k < runs.length / 2; ++k) {
+            Pairs weight[blocks * vectors];
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                weight[v] =
+                    load_rows(weights + v / vectors * weight_block_stride + v % vectors * lanes);
+#pragma GCC unroll 16
+            for (int p = 0; p < pixels; ++p) {
+                const Pairs value = broadcast_pair(source + p * pixel_stride);
+#pragma GCC unroll 16
+                for (int v = 0; v < blocks * vectors; ++v)
+                    sum[p][v] = multiply_add(value, weight[v], sum[p][v]);
+            }
+            source += 2;
+            weights += 2 * block;
+        }
+        if (runs.length % 2 != 0) {
+            Vector weight[blocks * vectors];
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                weight[v] = load(weights + v / vectors * weight_block_stride + v % vectors * lanes);
+#pragma GCC unroll 16
+            for (int p = 0; p < pixels; ++p) {
+                const Vector value = broadcast(source[p * pixel_stride]);
+#pragma GCC unroll 16
+                for (int v = 0; v < blocks * vectors; ++v)
+                    sum[p][v] = multiply_add(value, weight[v], sum[p][v]);
+            }
+            weights += block;
+        }
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            store(
+                sums + p * sum_pixel_stride + v / vectors * sum_block_stride + v % vectors * lanes,
+                sum[p][v]);
+}
+
+/// Values of two pixels, or of one and zeros, to be broadcast pair by pair from memory.
+struct PixelPair {
+    Words pairs;
+
+    /// `lanes` values are read there: an Arena ends later than it is asked to.
+    [[gnu::always_inline]] PixelPair(const Bf16* first, const Bf16* second, bool alone) {
+        Halves lower, upper{};
+        __builtin_memcpy(&lower, first, sizeof lower);
+        if (!alone) __builtin_memcpy(&upper, second, sizeof upper);
+#ifdef TYPENET_DOT
+        pairs = reinterpret_cast<Words>(join(lower, upper));
+#else
+        pairs = __builtin_convertvector(lower, Words) | __builtin_convertvector(upper, Words) << 16;
+#endif
+        __asm__("" : "+m"(pairs));  // else g++ takes each lane from the register, which is slower
+    }
+    [[gnu::always_inline]] Pairs operator[](int k) const {
+        return broadcast_pair(reinterpret_cast<const std::uint32_t*>(&pairs) + k);
+    }
+};
+
+/// As correlate_tile of floats. The last pixel of a row of odd length is paired with zeros.
+template <int values, int blocks, int pixel_stride>
+TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const Bf16* x,
+                                      std::int64_t x_row, const Bf16* y, std::int64_t y_row,
+                                      std::int64_t y_block_stride, int rows, int columns) {
+    static_assert(values <= lanes);
+    Vector sum[values][blocks * vectors];
+#pragma GCC unroll 16
+    for (int k = 0; k < values; ++k)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            sum[k][v] =
+                load(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes);
+    // One loop over all pairs: between two, g++ moves the sums from register to register.
+    const int pairs = (columns + 1) / 2;
+    for (int left = rows * pairs, column = 0; left > 0; --left) {
+        const bool alone = column + 1 == columns;
+        Pairs g[blocks * vectors];
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v) {
+            const Bf16* place = y + v / vectors * y_block_stride + v % vectors * lanes;
+            g[v] = alone ? load_row(place) : load_rows(place);
+        }
+        const PixelPair pixels(x, x + pixel_stride, alone);
+#pragma GCC unroll 16
+        for (int k = 0; k < values; ++k) {
+            const Pairs value = pixels[k];
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                sum[k][v] = multiply_add(value, g[v], sum[k][v]);
+        }
+        x += 2 * pixel_stride;
+        y += 2 * block;
+        column += 2;
+        if (column >= columns) {
+            column = 0;
+            x += x_row - 2 * pairs * pixel_stride;
+            y += y_row - 2 * pairs * block;
+        }
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < values; ++k)
+#pragma GCC unroll 16
+        for (int v = 0; v < blocks * vectors; ++v)
+            store(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes,
+                  sum[k][v]);
+}
