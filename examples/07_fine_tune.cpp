@@ -45,9 +45,8 @@ float train(Trainer& trainer, const tn::Dataset& images, int epochs) {
     return trainer.loss();
 }
 
-// What lies before the first layer that learns, and the rest, as networks.
-using Fixed = tn::FixedPart<Net, tn::Freeze<"features">>;
-using Learning = tn::LearningPart<Net, tn::Freeze<"features">>;
+// What lies before the first layer that learns, and the rest, in models of their own.
+using Cut = tn::CutModel<Net, tn::Freeze<"features">>;
 
 int main() try {
     const tn::Dataset images = tn::make_synthetic(tn::Split::train, 1280);
@@ -67,19 +66,18 @@ int main() try {
     std::printf("five other classes: loss %.3f\n", train(tuner, five_classes(images, 5), 8));
 
     // The same faster: the fixed part's outputs are computed once and kept.
-    tn::Model<Net> third{tn::Seed{2}};
-    for (const tn::ParameterInfo& parameter : third.parameters())
-        if (parameter.name.starts_with("features."))
-            third.set(parameter.name, first.get(parameter.name));
-    tn::Model<Fixed> fixed;
-    tn::Model<Learning> learning;
-    tn::split(third, fixed, learning);
+    Cut third;
+    const tn::Model<Net> start{tn::Seed{2}};
+    for (const tn::ParameterInfo& parameter : third.parameters()) {
+        const bool fixed = parameter.name.starts_with("features.");
+        third.set(parameter.name, (fixed ? first : start).get(parameter.name));
+    }
     const tn::Dataset others = five_classes(images, 5);
-    const std::vector<float> features = tn::Predictor{fixed, tn::Batch{32}}(
+    const std::vector<float> features = tn::Predictor{third.fixed(), tn::Batch{32}}(
         {others.pixels, others.labels, others.image_shape}, tn::Normalization::symmetric());
-    tn::Trainer quick{learning, tn::CrossEntropy{}, sgd, tn::Batch{32}, tn::Seed{3}};
+    tn::Trainer quick{third.learning(), tn::CrossEntropy{}, sgd, tn::Batch{32}, tn::Seed{3}};
     const tn::Loader loader{others, {.batch = 32, .seed = tn::Seed{1}, .gather = false}};
-    constexpr auto width = static_cast<std::size_t>(Fixed::output_shape.size());
+    constexpr auto width = static_cast<std::size_t>(Cut::Fixed::network::output_shape.size());
     std::vector<float> rows;
     for (int epoch = 0; epoch < 8; ++epoch)
         for (const tn::ImageBatch& batch : loader.epoch(epoch)) {
@@ -90,7 +88,6 @@ int main() try {
             }
             quick.step(rows, batch.labels);
         }
-    tn::join(third, fixed, learning);
     std::printf("on kept features:  loss %.3f\n", quick.loss());
 
     const bool same = second.get("decision.weight") == third.get("decision.weight");

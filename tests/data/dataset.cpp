@@ -30,6 +30,17 @@ TEST_CASE("A data set gives its images and its first ones") {
     CHECK_THROWS_AS(dataset.first(-1), Error);
 }
 
+TEST_CASE("A data set gives the images of some of its classes") {
+    const Dataset dataset = three_images();
+    const Dataset yes = dataset.of_classes(std::vector<std::int32_t>{1});
+    yes.validate();
+    CHECK(yes.pixels == std::vector<std::uint8_t>{0, 1, 2, 3, 20, 21, 22, 23});
+    CHECK(yes.labels == std::vector<std::int32_t>{1, 1});
+    CHECK(yes.class_names == dataset.class_names);
+    CHECK(dataset.of_classes(std::vector<std::int32_t>{1, 0}).pixels == dataset.pixels);
+    CHECK(dataset.of_classes({}).size() == 0);
+}
+
 TEST_CASE("A data set that does not hold together is refused") {
     Dataset dataset = three_images();
     SECTION("pixels missing") {

@@ -3,13 +3,18 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "support/catch.hpp"
 #include "typenet/core.hpp"
+#include "typenet/training/frozen_features.hpp"
+#include "typenet/training/predictor.hpp"
 #include "typenet/training/trainer.hpp"
 
 namespace {
@@ -127,6 +132,12 @@ using Branched = Network<Input<3, 8, 8>, Named<"stem", Conv2d<12, Kernel<3>, Pad
                                        MaxPool2d<Kernel<3>, Stride<1>, Padding<1>>>>,
                          AvgPool2d<Kernel<2>>, Flatten, Named<"decision", Linear<4>>>;
 
+/// Named throughout, for a CutModel.
+using Features = Freeze<"features", "norm">;
+using Whole = Network<Input<3, 10, 10>, Named<"features.0", Conv2d<20, Kernel<3>>>,
+                      Named<"norm", BatchNorm2d<>>, Relu, MaxPool2d<Kernel<2>>, Flatten,
+                      Named<"decision.0", Linear<24>>, Relu, Named<"decision.1", Linear<3>>>;
+
 }  // namespace
 
 TEST_CASE("Layers before all that learn are frozen") {
@@ -222,4 +233,33 @@ TEST_CASE("A frozen parameter has neither gradient nor optimizer state") {
     CHECK_THROWS_AS(trainer.gradient("front.1.bias"), Error);
     for (const ParameterInfo& parameter : model.parameters())
         CHECK(trainer.changes(parameter) == !parameter.name.starts_with("front."));
+}
+
+TEST_CASE("Training on cached features takes the same steps as training the whole network") {
+    constexpr std::size_t images = 12, batch = 4, pixels = 300, values = 320;
+    std::vector<float> samples(images * pixels);
+    std::vector<std::int32_t> labels(images);
+    RandomStream random{Seed{5}, Purpose::synthetic};
+    for (float& sample : samples) sample = random.uniform(-1, 1);
+    for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.below(3));
+    const Sgd sgd{.learning_rate = 0.1f, .momentum = 0.9f};
+
+    Model<Whole, Backend> whole{Seed{1}};
+    whole.set("norm.running_mean", std::vector<float>(20, 0.25f));
+    CutModel<Whole, Features, Backend> cut;
+    for (const ParameterInfo& tensor : whole.tensors())
+        cut.set(tensor.name, whole.get(tensor.name));
+    const std::vector<float> features = Predictor{cut.fixed(), Batch{4}}(samples);
+    REQUIRE(features.size() == images * values);
+
+    Trainer slow{whole, CrossEntropy{}, sgd, Batch{4}, Seed{}, Features{}};
+    Trainer quick{cut.learning(), CrossEntropy{}, sgd, Batch{4}};
+    for (std::size_t first = 0; first < images; first += batch) {
+        const std::span given = std::span{labels}.subspan(first, batch);
+        slow.step(std::span{samples}.subspan(first * pixels, batch * pixels), given);
+        quick.step(std::span{features}.subspan(first * values, batch * values), given);
+        CHECK(slow.loss() == quick.loss());
+    }
+    for (const ParameterInfo& tensor : cut.tensors())
+        CHECK(cut.get(tensor.name) == whole.get(tensor.name));
 }

@@ -1,9 +1,11 @@
 // Frozen layers on the processor, and what is planned for them.
+#include <cmath>
 #include <filesystem>
 
 #include "support/allocations.hpp"
 #include "support/temporary_folder.hpp"
 #include "typenet/io/weights.hpp"
+#include "typenet/models/torchvision_alexnet.hpp"
 #include "typenet/training/frozen_features.hpp"
 #include "typenet/typenet.hpp"
 
@@ -56,6 +58,36 @@ struct Factors {
         }
     }
 };
+
+// torchvision's AlexNet with frozen convolutions: neither a gradient nor the optimizer's memory is
+// planned for them, and the linear layers learn as a network of their own in as little.
+using Tuned = models::TorchvisionAlexNet<10>;
+using TunedMode = Training<Sgd, Freeze<"features">>;
+using TunedRest = LearningPart<Tuned, Freeze<"features">>;
+
+/// Bytes a sample of gradients and codes that are planned for the convolutions and their pools, and
+/// how many of these stages are walked backward or hold what learns.
+constexpr std::int64_t planned_for_features() {
+    constexpr auto& stages = stages_in<Tuned, TunedMode>;
+    constexpr auto& buffers = buffer_plan<Tuned, Backend, TunedMode>;
+    int first = 0;
+    while (stages.stages[static_cast<std::size_t>(first)].geometry.op != Op::linear) ++first;
+    std::int64_t sum = 0;
+    for (std::size_t s = 0; s < static_cast<std::size_t>(first); ++s)
+        sum += has_backward(stages.stages[s].geometry) ||
+               parameter_plan<Tuned, Backend, TunedMode>.learnt[s] != -1;
+    for (std::size_t i = 0; i < buffers.count; ++i)
+        if (buffers.buffers[i].stage < first && buffers.buffers[i].role != BufferRole::activation)
+            sum += buffers.buffers[i].bytes;
+    return first >= 5 ? sum : -1;
+}
+static_assert(planned_for_features() == 0);
+static_assert(FixedPart<Tuned, Freeze<"features">>::parameter_count == 2'469'696);
+static_assert(TunedRest::parameter_count == 54'575'114);
+static_assert(parameter_plan<Tuned, Backend, TunedMode>.learnt_count ==
+              parameter_plan<TunedRest, Backend, Training<Sgd>>.count);
+static_assert(memory_plan<TunedRest, Backend, Training<Sgd>>(64).total <
+              memory_plan<Tuned, Backend, TunedMode>(64).total);
 
 }  // namespace
 
@@ -128,10 +160,6 @@ TEST_CASE("A checkpoint holds the optimizer's state of what learns, and training
 
 namespace {
 
-using Features = Freeze<"features", "norm">;
-using Whole = Network<Input<3, 10, 10>, Named<"features.0", Conv2d<20, Kernel<3>>>,
-                      Named<"norm", BatchNorm2d<>>, Relu, MaxPool2d<Kernel<2>>, Flatten,
-                      Named<"decision.0", Linear<24>>, Relu, Named<"decision.1", Linear<3>>>;
 static_assert(FixedPart<Whole, Features>::layer_count == 4);
 static_assert(LearningPart<Whole, Features>::input_shape == Shape{20, 4, 4});
 static_assert(LearningPart<Whole, Features>::layer_count == 4);
@@ -147,33 +175,81 @@ static_assert(LearningPart<WithBlock, Freeze<"a", "b">>::layers[0].kind == Layer
 
 }  // namespace
 
-TEST_CASE("Training on cached features takes the same steps as training the whole network") {
-    constexpr std::size_t images = 12, batch = 4, pixels = 300, values = 320;
-    std::vector<float> samples(images * pixels);
-    std::vector<std::int32_t> labels(images);
-    RandomStream random{Seed{5}, Purpose::synthetic};
-    for (float& sample : samples) sample = random.uniform(-1, 1);
-    for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.below(3));
+TEST_CASE("A model in two parts is kept in files as the whole network is") {
+    using Cut = CutModel<Whole, Features, Backend>;
+    const typenet_test::TemporaryFolder folder;
+    const Model<Whole, Backend> whole{Seed{4}};
+    save(whole, folder / "whole");
+    Cut cut;
+    load(cut, folder / "whole");
+    save(cut, folder / "cut");
+    Model<Whole, Backend> back;
+    load(back, folder / "cut");
+    CHECK(tensors_of_model(back) == tensors_of_model(whole));
+    CHECK(cut.parameters().size() == 8);
+    CHECK(cut.tensors().size() == 10);
+    CHECK_THROWS_AS(cut.get("features.1.weight"), Error);
+
+    // A layer is drawn as the whole network has it.
+    const Model<Whole, Backend> other{Seed{9}, Initialization::kaiming_normal};
+    cut.initialize("decision.1", Seed{9}, Initialization::kaiming_normal);
+    CHECK(cut.get("decision.1.weight") == other.get("decision.1.weight"));
+    CHECK(cut.get("decision.0.weight") == whole.get("decision.0.weight"));
+    TorchGenerator generator{Seed{3}}, same{Seed{3}};
+    cut.initialize("features.0", generator);
+    CHECK(cut.get("features.0.weight").front() ==
+          same.uniform(static_cast<float>(1 / std::sqrt(27.0))));
+    CHECK_THROWS_WITH(cut.initialize("decision", Seed{}, Initialization::pytorch),
+                      ContainsText("has no layer 'decision' with parameters"));
+
+    // Its checkpoints hold what is fixed, and the optimizer's state of what learns.
     const Sgd sgd{.learning_rate = 0.1f, .momentum = 0.9f};
+    const std::vector<float> features(2 * 320, 0.5f);
+    const std::vector<std::int32_t> labels{2, 0};
+    Trainer trainer{cut.learning(), CrossEntropy{}, sgd, Batch{2}};
+    trainer.step(features, labels);
+    save_checkpoint(cut, trainer, folder / "run");
+    const SafetensorsFile file = SafetensorsFile::open(folder / "run");
+    CHECK(file.find("features.0.weight") != nullptr);
+    CHECK(file.find("optimizer.0.decision.0.weight") != nullptr);
+    CHECK(file.find("optimizer.0.features.0.weight") == nullptr);
+    CHECK(file.tensors().size() == 14);
+    Cut next;
+    Trainer goes_on{next.learning(), CrossEntropy{}, sgd, Batch{2}};
+    load_checkpoint(next, goes_on, folder / "run");
+    trainer.step(features, labels);
+    goes_on.step(features, labels);
+    for (const ParameterInfo& tensor : cut.tensors())
+        CHECK(next.get(tensor.name) == cut.get(tensor.name));
+}
 
-    Model<Whole, Backend> whole{Seed{1}};
-    whole.set("norm.running_mean", std::vector<float>(20, 0.25f));
-    Model<FixedPart<Whole, Features>, Backend> fixed;
-    Model<LearningPart<Whole, Features>, Backend> learning;
-    split(whole, fixed, learning);
-    const std::vector<float> features = Predictor{fixed, Batch{5}}(samples);
-    REQUIRE(features.size() == images * values);
+TEST_CASE("Weights are taken over but for a layer, which may have had other outputs") {
+    const typenet_test::TemporaryFolder folder;
+    const auto path = folder / "other";
+    using Other = Network<Input<3, 10, 10>, Named<"features.0", Conv2d<20, Kernel<3>>>,
+                          Named<"norm", BatchNorm2d<>>, Relu, MaxPool2d<Kernel<2>>, Flatten,
+                          Named<"decision.0", Linear<24>>, Relu, Named<"decision.1", Linear<7>>>;
+    const Model<Other, Backend> other{Seed{2}};
+    save(other, path);
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    Model<Whole, Backend> model{Seed{1}};
+    const Tensors start = tensors_of_model(model);
+    CHECK(load_except(model, "decision.1", file, path) == 7);
+    for (const auto& [name, values] : tensors_of_model(model))
+        CHECK(values == (name.starts_with("decision.1.") ? start.at(name) : other.get(name)));
 
-    Trainer slow{whole, CrossEntropy{}, sgd, Batch{4}, Seed{}, Features{}};
-    Trainer quick{learning, CrossEntropy{}, sgd, Batch{4}};
-    for (std::size_t first = 0; first < images; first += batch) {
-        const std::span given = std::span{labels}.subspan(first, batch);
-        slow.step(std::span{samples}.subspan(first * pixels, batch * pixels), given);
-        quick.step(std::span{features}.subspan(first * values, batch * values), given);
-        CHECK(slow.loss() == quick.loss());
-    }
-    Model<Whole, Backend> joined{Seed{1}};
-    joined.set("norm.running_mean", std::vector<float>(20, 0.25f));
-    join(joined, fixed, learning);
-    CHECK(tensors_of_model(joined) == tensors_of_model(whole));
+    // Refusals leave the model as it is.
+    const Tensors before = tensors_of_model(model);
+    CHECK_THROWS_WITH(load_except(model, "decision.0", file, path),
+                      ContainsText("\"decision.1.weight\" has the shape [7, 24] where the network "
+                                   "has [3, 24]"));
+    CHECK_THROWS_AS(load_except(model, "decision", file, path), FileError);
+    std::vector<TensorView> mixed(file.tensors().begin(), file.tensors().end());
+    for (TensorView& tensor : mixed)
+        if (tensor.name == "decision.1.bias") tensor.name = "decision.2.bias";
+    write_safetensors(folder / "mixed", mixed);
+    CHECK_THROWS_WITH(
+        load_except(model, "decision.1", SafetensorsFile::open(folder / "mixed"), folder / "mixed"),
+        ContainsText("\"decision.1.bias\" is missing"));
+    CHECK(tensors_of_model(model) == before);
 }

@@ -53,6 +53,20 @@ struct Dataset {
                 class_names};
     }
 
+    /// A copy of the images of these classes, given as labels, in their order. Labels and
+    /// class_names stay what they are.
+    Dataset of_classes(std::span<const std::int32_t> classes) const {
+        Dataset kept{image_shape, {}, {}, class_names};
+        for (std::int64_t i = 0; i < size(); ++i) {
+            const std::int32_t label = labels[static_cast<std::size_t>(i)];
+            if (std::find(classes.begin(), classes.end(), label) == classes.end()) continue;
+            const auto shown = image(i);
+            kept.pixels.insert(kept.pixels.end(), shown.begin(), shown.end());
+            kept.labels.push_back(label);
+        }
+        return kept;
+    }
+
     /// Throws Error unless there are classes, every image has its pixels and every label names a
     /// class.
     void validate() const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -27,6 +28,14 @@ namespace typenet {
 
 /// Text that a file holds beside its tensors, by key.
 using Metadata = std::map<std::string, std::string>;
+
+/// What files hold the tensors of: a Model, or a CutModel (training/frozen_features.hpp).
+template <class T>
+concept AnyModel = requires(const T& model, std::string_view name) {
+    typename T::network;
+    { model.tensors() } -> std::convertible_to<std::span<const ParameterInfo>>;
+    { model.get(name) } -> std::same_as<std::vector<float>>;
+};
 
 namespace detail {
 
@@ -125,9 +134,8 @@ inline void require_states(const TensorFile& file, const std::filesystem::path& 
 
 /// Writes a model's parameters and running statistics, F32 in PyTorch's names and layouts, one
 /// tensor at a time. Crash-safe: the old file or the whole new one. Throws FileError.
-template <class Net, class Backend>
-void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
-          const Metadata& metadata = {}) {
+template <AnyModel Model>
+void save(const Model& model, const std::filesystem::path& path, const Metadata& metadata = {}) {
     detail::write_states(
         path, detail::named_states(model), metadata,
         [&](const detail::NamedState& state) { return model.get(state.parameter->name); });
@@ -137,8 +145,8 @@ void save(const Model<Net, Backend>& model, const std::filesystem::path& path,
 /// F16 and BF16 become floats. All or nothing: throws FileError, with the model as it was, where a
 /// tensor is missing, unexpected, of another shape, not of floating-point numbers, or not finite as
 /// floats.
-template <class Net, class Backend>
-void load(Model<Net, Backend>& model, const TensorFile& file, const std::filesystem::path& path) {
+template <AnyModel Model>
+void load(Model& model, const TensorFile& file, const std::filesystem::path& path) {
     const auto states = detail::named_states(model);
     detail::require_states(file, path, states, "the weights of this network");
     for (const detail::NamedState& state : states)
@@ -147,11 +155,39 @@ void load(Model<Net, Backend>& model, const TensorFile& file, const std::filesys
 
 /// The same of a safetensors or .pth file; returns its metadata. Throws FileError also where the
 /// file cannot be read.
-template <class Net, class Backend>
-Metadata load(Model<Net, Backend>& model, const std::filesystem::path& path) {
+template <AnyModel Model>
+Metadata load(Model& model, const std::filesystem::path& path) {
     const TensorFile file = open_tensors(path);
     load(model, file, path);
     return file.metadata();
+}
+
+/// Replaces a model's tensors but for those of one layer, which stays as it is: how a network that
+/// was trained for other classes is taken over. `file`, read from `path`, must hold the tensors of
+/// the whole network; of that layer it may have any number of outputs, which is returned. All or
+/// nothing, and the same refusals, as `load`.
+template <AnyModel Model>
+std::int64_t load_except(Model& model, std::string_view layer, const TensorFile& file,
+                         const std::filesystem::path& path) {
+    const std::string prefix = std::string{layer} + ".";
+    const auto is_kept = [&](const std::string& name) { return name.starts_with(prefix); };
+    std::vector<ParameterInfo> wanted(model.tensors().begin(), model.tensors().end());
+    std::int64_t outputs = -1;
+    for (ParameterInfo& tensor : wanted) {
+        const TensorView* found = is_kept(tensor.name) ? file.find(tensor.name) : nullptr;
+        if (found == nullptr || found->shape.empty()) continue;
+        if (outputs < 0) outputs = found->shape[0];
+        tensor.shape[0] = outputs;
+    }
+    std::vector<detail::NamedState> states;
+    for (const ParameterInfo& tensor : wanted) states.push_back({tensor.name, &tensor});
+    detail::require_states(file, path, states, "the weights of this network");
+    if (outputs < 0)
+        throw Error("load_except: the network has no layer '" + std::string{layer} + "'");
+    for (const ParameterInfo& tensor : wanted)
+        if (!is_kept(tensor.name))
+            model.set(tensor.name, FloatValues(*file.find(tensor.name)).get());
+    return outputs;
 }
 
 /// The metadata key under which a checkpoint holds the trainer's steps.
@@ -179,9 +215,9 @@ std::string checksum(std::span<const NamedState> states, const Metadata& metadat
 /// statistics, the optimizer's buffers ("optimizer.0.cn1.weight", ...), the number of steps, the
 /// caller's metadata (such as the epoch), and a checksum of all of these. Crash-safe: the old file
 /// or the whole new one. Throws FileError.
-template <class Net, class Backend, class Trainer>
-void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
-                     const std::filesystem::path& path, Metadata metadata = {}) {
+template <AnyModel Model, class Trainer>
+void save_checkpoint(const Model& model, const Trainer& trainer, const std::filesystem::path& path,
+                     Metadata metadata = {}) {
     metadata[checkpoint_steps_key] = std::to_string(trainer.steps());
     const auto states = detail::named_states(model, trainer);
     const auto values_of = [&](const detail::NamedState& state) {
@@ -202,8 +238,8 @@ void save_checkpoint(const Model<Net, Backend>& model, const Trainer& trainer,
 
 /// Brings a model and its trainer to where `file`, a checkpoint read from `path`, was written. All
 /// or nothing, and the same refusals, as `load`; one whose checksum does not agree is refused too.
-template <class Net, class Backend, class Trainer>
-void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorFile& file,
+template <AnyModel Model, class Trainer>
+void load_checkpoint(Model& model, Trainer& trainer, const TensorFile& file,
                      const std::filesystem::path& path) {
     const auto states = detail::named_states(model, trainer);
     detail::require_states(file, path, states, "a checkpoint of this network with this optimizer");
@@ -237,9 +273,8 @@ void load_checkpoint(Model<Net, Backend>& model, Trainer& trainer, const TensorF
 }
 
 /// The same from a path; returns the file's metadata. Throws FileError.
-template <class Net, class Backend, class Trainer>
-Metadata load_checkpoint(Model<Net, Backend>& model, Trainer& trainer,
-                         const std::filesystem::path& path) {
+template <AnyModel Model, class Trainer>
+Metadata load_checkpoint(Model& model, Trainer& trainer, const std::filesystem::path& path) {
     const SafetensorsFile file = SafetensorsFile::open(path);
     load_checkpoint(model, trainer, file, path);
     return file.metadata();

@@ -2,11 +2,16 @@
 // the same outputs for an image every time, so they need to be computed but once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "typenet/core/error.hpp"
 #include "typenet/core/network.hpp"
 #include "typenet/core/stages.hpp"
 #include "typenet/training/model.hpp"
@@ -66,44 +71,106 @@ template <class Net, class Frozen>
 using LearningPart = typename detail::Cut<Frozen, Net>::Learning;
 
 namespace detail {
-
-/// Calls f(a tensor of the whole network, its name in the part) for all of a part's tensors, the
-/// `skipped` parameters and statistics of what lies before it left out.
-template <class Whole, class Part, class F>
-void for_each_shared(const Whole& whole, const Part& part, std::size_t skipped_parameters,
-                     std::size_t skipped_statistics, const F& f) {
-    const std::size_t parameters = part.parameters().size();
-    const std::size_t of_whole = whole.parameters().size();
-    for (std::size_t i = 0; i < part.tensors().size(); ++i) {
-        const std::size_t place = i < parameters ? skipped_parameters + i
-                                                 : of_whole + skipped_statistics + i - parameters;
-        f(whole.tensors()[place], part.tensors()[i]);
-    }
+template <class Net>
+consteval bool names_its_parameters() {
+    for (const LayerInfo& layer : Net::layers)
+        if (layer.parameter_count() > 0 && layer.name.empty()) return false;
+    return true;
 }
-
-template <class Fixed>
-std::size_t statistics_of(const Fixed& fixed) {
-    return fixed.tensors().size() - fixed.parameters().size();
-}
-
 }  // namespace detail
 
-/// Copies a model's tensors into models of its two parts.
-template <class Whole, class Fixed, class Learning>
-void split(const Whole& whole, Fixed& fixed, Learning& learning) {
-    detail::for_each_shared(whole, fixed, 0, 0, [&](const auto& from, const auto& to) {
-        fixed.set(to.name, whole.get(from.name));
-    });
-    detail::for_each_shared(
-        whole, learning, fixed.parameters().size(), detail::statistics_of(fixed),
-        [&](const auto& from, const auto& to) { learning.set(to.name, whole.get(from.name)); });
-}
-/// Copies what was learnt back into the model of the whole network.
-template <class Whole, class Fixed, class Learning>
-void join(Whole& whole, const Fixed& fixed, const Learning& learning) {
-    detail::for_each_shared(
-        whole, learning, fixed.parameters().size(), detail::statistics_of(fixed),
-        [&](const auto& to, const auto& from) { whole.set(to.name, learning.get(from.name)); });
-}
+/// The two parts of a network in models of their own, which together go by the tensors of the whole
+/// network: what `save`, `load` and the checkpoints of io/weights.hpp do to a Model, they do to
+/// this. The parts take no more memory than the whole.
+///
+///     CutModel<Net, Freeze<"features">> model;
+///     load(model, "pretrained.safetensors");
+///     Predictor features{model.fixed(), Batch{64}};
+///     Trainer trainer{model.learning(), CrossEntropy{}, Sgd{}, Batch{64}};
+///     trainer.step(features(images), labels);
+///     save_checkpoint(model, trainer, "checkpoint.safetensors");
+///
+/// Every layer with parameters must have a name, so that the whole and the part call it the same.
+template <class Net, class Frozen, class Backend = Cpu<float>>
+class CutModel {
+public:
+    using network = Net;
+    using backend = Backend;
+    using Fixed = Model<FixedPart<Net, Frozen>, Backend>;
+    using Learning = Model<LearningPart<Net, Frozen>, Backend>;
+    static_assert(detail::names_its_parameters<Net>(),
+                  "a layer with parameters has no name: put it into Named<...>");
+
+    /// Its parameters are to be loaded or set. Throws Error when memory does not suffice.
+    explicit CutModel(Threads threads = {})
+        : fixed_({}, Initialization::pytorch, threads),
+          learning_({}, Initialization::pytorch, threads),
+          tensors_(tensors_of<Net>()) {}
+
+    Fixed& fixed() { return fixed_; }
+    const Fixed& fixed() const { return fixed_; }
+    Learning& learning() { return learning_; }
+    const Learning& learning() const { return learning_; }
+
+    /// Draws the parameters of one layer: those that a Model of the whole network has with this
+    /// seed. Throws Error for an unknown name.
+    void initialize(std::string_view layer, Seed seed, Initialization how) {
+        initialize_with(layer, [&](const LayerInfo& info, bool bias) {
+            return InitialValues{info, bias, how, seed};
+        });
+    }
+    /// The same with what PyTorch draws for that layer from that state of its generator.
+    void initialize(std::string_view layer, TorchGenerator& generator) {
+        initialize_with(layer, [&](const LayerInfo& info, bool bias) {
+            return TorchInitialValues{info, bias, generator};
+        });
+    }
+
+    /// The whole network's parameters, and behind them its running statistics.
+    std::span<const ParameterInfo> tensors() const { return tensors_; }
+    std::span<const ParameterInfo> parameters() const {
+        return tensors().first(fixed_.parameters().size() + learning_.parameters().size());
+    }
+
+    /// A canonical copy of a tensor; throws Error for a name that the network does not have.
+    std::vector<float> get(std::string_view name) const {
+        return is_fixed(name) ? fixed_.get(name) : learning_.get(name);
+    }
+    /// Replaces a tensor. Throws Error for an unknown name, ShapeError for a wrong size.
+    void set(std::string_view name, std::span<const float> values) {
+        if (is_fixed(name))
+            fixed_.set(name, values);
+        else
+            learning_.set(name, values);
+    }
+
+private:
+    bool is_fixed(std::string_view name) const {
+        return std::ranges::find(fixed_.tensors(), name, &ParameterInfo::name) !=
+               fixed_.tensors().end();
+    }
+
+    template <class ValuesOf>
+    void initialize_with(std::string_view layer, const ValuesOf& values_of) {
+        const auto info = std::ranges::find(Net::layers, layer, [](const LayerInfo& candidate) {
+            return std::string_view{candidate.name};
+        });
+        if (info == Net::layers.end() || info->parameter_count() == 0)
+            throw Error("initialize: the network has no layer '" + std::string{layer} +
+                        "' with parameters");
+        for (const bool bias : {false, true}) {
+            const std::int64_t count = bias ? info->bias_count : info->weight_count;
+            if (count == 0) continue;
+            auto drawn = values_of(*info, bias);
+            std::vector<float> values(static_cast<std::size_t>(count));
+            for (float& value : values) value = drawn.next();
+            set(std::string{layer} + (bias ? ".bias" : ".weight"), values);
+        }
+    }
+
+    Fixed fixed_;
+    Learning learning_;
+    std::vector<ParameterInfo> tensors_;
+};
 
 }  // namespace typenet

@@ -111,8 +111,13 @@ public:
         return this->model_->unpack(parameter, gradients_.floats() + place(parameter));
     }
 
-    /// Whether training changes a parameter; false for one that is frozen.
-    bool changes(const ParameterInfo& parameter) const { return find_place(parameter) >= 0; }
+    /// Whether training changes the parameter of that name; false for one that is frozen or that
+    /// the model does not have.
+    bool changes(const ParameterInfo& parameter) const {
+        for (const ParameterInfo& own : this->model_->parameters())
+            if (own.name == parameter.name) return find_place(own) >= 0;
+        return false;
+    }
 
 private:
     /// Where a parameter lies among those that learn, or -1.
