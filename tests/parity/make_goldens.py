@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Makes the goldens of the parity tests with PyTorch 1.13.1 (Debian 12: python3-torch).
+"""Makes the goldens of the parity tests with PyTorch 1.13.1 (Debian 12: python3-torch, and
+python3-torchvision for systems.safetensors).
 
     make_goldens.py               write goldens/*.safetensors
     make_goldens.py --check       make them again in a temporary folder and compare with goldens/
@@ -355,17 +356,12 @@ def optimizers(dtype):
     of_torch("adam", adam, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     of_torch("adam_decay", adam, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
 
-    def keras_adam(parameters, rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-7):
-        """Keras's Adam: the epsilon stands beside the uncorrected root ("epsilon hat")."""
-        m, v, t = torch.zeros_like(parameters), torch.zeros_like(parameters), 0
+    def keras_adam(parameters):
+        optimizer = KerasAdam([parameters], 1e-3)
 
         def step(gradient):
-            nonlocal t
-            t += 1
-            m.add_((gradient - m) * (1 - beta1))
-            v.add_((gradient * gradient - v) * (1 - beta2))
-            alpha = rate * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
-            parameters.sub_(alpha * m / (v.sqrt() + epsilon))
+            parameters.grad = gradient
+            optimizer.step()
 
         return step
 
@@ -766,6 +762,161 @@ def torch_generator(_):
     return golden
 
 
+# systems.safetensors ------------------------------------------------------------------------------
+
+PHOTO_SIZES = [(224, 224), (256, 256), (300, 400), (400, 300), (64, 64), (500, 167), (227, 500),
+               (57, 600), (512, 512), (33, 20), (400, 300), (256, 340), (340, 256), (255, 257),
+               (360, 640), (97, 103)]
+
+
+def drawn_photo(index, height, width):
+    """uint8 [height, width, 3]: slanted waves with noise on them."""
+    y, x, channel = np.meshgrid(*map(np.arange, (height, width, 3)), indexing="ij")
+    place = (x * (5 + 3 * index) + y * (7 + 4 * channel) + 64 * channel) & 511
+    wave = np.where(place < 256, place, 511 - place)
+    noise = (hash_values(1000 + index, wave.size) >> np.uint32(27)).reshape(wave.shape)
+    return (wave * 7 // 8 + noise).astype(np.uint8)
+
+
+def system_labels(case, steps, batch):
+    count = steps * batch
+    return (hash_values(zlib.crc32(f"{case}.labels".encode()), count) % 10).astype(np.int64)
+
+
+def add_training(golden, case, network, names, optimizer, step_input, steps, batch):
+    """Trains a network without its dropout; records losses and what each of `names` has changed."""
+    labels = system_labels(case, steps, batch)
+    golden.add(f"{case}.labels", labels)
+    start = {name: p.detach().clone() for name, p in network.named_parameters()}
+    step_losses = []
+    for step in range(steps):
+        logits = network(step_input(step))
+        loss = F.cross_entropy(logits, torch.tensor(labels[step * batch : (step + 1) * batch]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step_losses.append(loss.detach())
+    golden.add(f"{case}.losses", torch.stack(step_losses))
+    for name, parameter in network.named_parameters():
+        if name in names:
+            change = (parameter - start[name]).detach().numpy().astype(np.float32)
+            golden.add(f"{case}.change.{names[name]}", change)
+
+
+def systems(dtype):
+    """Whole systems, on narrow networks: fine-tuning torchvision's, and the Keras recipe."""
+    import torchvision
+    from PIL import Image
+
+    golden = Golden()
+    network = torchvision.models.alexnet(num_classes=10)
+    a, b, c, d, e, features = 4, 6, 8, 8, 6, 12
+    for place, layer in {0: torch.nn.Conv2d(3, a, 11, 4, 2), 3: torch.nn.Conv2d(a, b, 5, 1, 2),
+                         6: torch.nn.Conv2d(b, c, 3, 1, 1), 8: torch.nn.Conv2d(c, d, 3, 1, 1),
+                         10: torch.nn.Conv2d(d, e, 3, 1, 1)}.items():
+        network.features[place] = layer
+    for place, layer in {1: torch.nn.Linear(36 * e, features), 4: torch.nn.Linear(features, features),
+                         6: torch.nn.Linear(features, 10)}.items():
+        network.classifier[place] = layer
+    network.to(dtype).eval()  # dropout is idle
+    for number, (name, parameter) in enumerate(network.named_parameters(), 1):
+        frozen = name.startswith("features.")
+        if name.endswith("weight"):
+            scale = np.sqrt((6.0 if frozen else 1.0) / parameter[0].numel())
+        elif frozen:
+            scale = 0.0625
+        parameter.data.copy_(torch.tensor(uniform(number, tuple(parameter.shape), scale)))
+        parameter.requires_grad_(not frozen)
+
+    prepare = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
+
+    def prepared(index, height, width):
+        return prepare(Image.fromarray(drawn_photo(index, height, width))).to(dtype)
+
+    with torch.no_grad():
+        logits = [network(prepared(i, *size)[None]) for i, size in enumerate(PHOTO_SIZES)]
+    golden.add("finetune.sizes", np.array(PHOTO_SIZES, np.int64))
+    golden.add("finetune.logits", torch.cat(logits))
+    learning = {f"classifier.{name}": f"classifier.{name}"
+                for name, _ in network.classifier.named_parameters()}
+    optimizer = torch.optim.SGD(network.classifier.parameters(), lr=0.001, momentum=0.9)
+    add_training(golden, "finetune", network, learning, optimizer,
+                 lambda step: torch.stack([prepared(100 + 4 * step + i, 32, 32) for i in range(4)]),
+                 steps=20, batch=4)
+    golden.describe("finetune", channels=[a, b, c, d, e], features=features, steps=20, batch=4,
+                    optimizer="sgd", learning_rate=0.001, momentum=0.9)
+
+    network, names = keras_network(a, b, c, d, e, features)
+    network.to(dtype)
+    for number, (name, parameter) in enumerate(network.named_parameters(), 1):
+        shape = tuple(parameter.shape)
+        if name.endswith("weight"):
+            scale = np.sqrt(6 / (np.prod(shape[1:]) + shape[0] * np.prod(shape[2:])))
+        values = uniform(number, shape, scale if name.endswith("weight") else 0.0)
+        parameter.data.copy_(torch.tensor(values))
+
+    def images(step, batch=8):
+        pixels = np.stack([drawn_photo(100 + batch * step + i, 32, 32) for i in range(batch)])
+        return keras_input(torch.tensor(pixels).permute(0, 3, 1, 2), dtype)
+
+    with torch.no_grad():
+        golden.add("keras.log_probabilities", F.log_softmax(network(images(0)), 1))
+    add_training(golden, "keras", network, names, KerasAdam(network.parameters(), 1e-4), images,
+                 steps=3, batch=8)
+    golden.describe("keras", channels=[a, b, c, d, e], features=features, steps=3, batch=8,
+                    optimizer="adam_keras", learning_rate=1e-4, epsilon_hat=1e-7)
+    return golden
+
+
+def keras_network(a=96, b=256, c=384, d=384, e=256, features=4096):
+    """The Keras recipe's network without dropout and softmax on 227x227, and {PyTorch's name of each
+    parameter: Keras's}."""
+    nn = torch.nn
+    pool = dict(kernel_size=3, stride=2)
+    network = nn.Sequential(
+        nn.Conv2d(3, a, 11, 4), nn.ReLU(), nn.MaxPool2d(**pool),
+        nn.Conv2d(a, b, 5, padding=2), nn.ReLU(), nn.MaxPool2d(**pool),
+        nn.Conv2d(b, c, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(c, d, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(d, e, 3, padding=1), nn.ReLU(), nn.MaxPool2d(**pool),
+        nn.Flatten(),
+        nn.Linear(36 * e, features), nn.ReLU(),
+        nn.Linear(features, features), nn.ReLU(),
+        nn.Linear(features, 10),
+    )
+    layers = ["conv2d", "conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4", "dense", "dense_1", "dense_2"]
+    indices = [0, 3, 6, 8, 10, 14, 16, 18]
+    return network, {f"{index}.{kind}": f"{layer}.{kind}"
+                     for index, layer in zip(indices, layers) for kind in ("weight", "bias")}
+
+
+def keras_input(pixels, dtype):
+    """The recipe's input [n, 3, 227, 227] of pixels [n, 3, 32, 32]."""
+    return F.interpolate(pixels.to(dtype) / 255, (227, 227), mode="bilinear", align_corners=False)
+
+
+class KerasAdam:
+    """Keras's Adam: the epsilon stands beside the uncorrected root ("epsilon hat")."""
+
+    def __init__(self, parameters, rate, beta1=0.9, beta2=0.999, epsilon=1e-7):
+        self.parameters = list(parameters)
+        self.rate, self.beta1, self.beta2, self.epsilon, self.t = rate, beta1, beta2, epsilon, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self.parameters]
+
+    def zero_grad(self):
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        self.t += 1
+        alpha = self.rate * (1 - self.beta2**self.t) ** 0.5 / (1 - self.beta1**self.t)
+        for p, (m, v) in zip(self.parameters, self.moments):
+            m.add_((p.grad - m) * (1 - self.beta1))
+            v.add_((p.grad * p.grad - v) * (1 - self.beta2))
+            p.sub_(alpha * m / (v.sqrt() + self.epsilon))
+
+
 # Commands ----------------------------------------------------------------------------------------
 
 FILES = {
@@ -778,6 +929,7 @@ FILES = {
     "residual": residual,
     "inception": inception,
     "torch_generator": torch_generator,
+    "systems": systems,
 }
 
 
