@@ -1,4 +1,4 @@
-// All that computes on the processor in f32 is compiled here.
+// The report's networks in training on the processor, in f32.
 #include <typenet/backends/cpu/cpu.hpp>
 
 #include "train.hpp"
@@ -17,6 +17,7 @@ std::string describe<typenet::Cpu<float>>(const typenet::Cpu<float>::Context& co
     return describe_cpu(to_string(context.isa), context.threads(), machine);
 }
 
-template void run<typenet::Cpu<float>>(const TrainOptions& options);
+template void train<PytorchSystem, typenet::Cpu<float>>(const TrainOptions& options);
+template void train<KerasSystem, typenet::Cpu<float>>(const TrainOptions& options);
 
 }  // namespace alexnet

@@ -13,8 +13,12 @@ std::string describe<Backend>(const Backend::Context& context, const MachineOpti
     return describe_cpu(to_string(context.isa), context.threads(), machine);
 }
 
-void run_in_bf16(const TrainOptions& options) {
-    run<Backend>(options);
+void train_in_bf16(const TrainOptions& options) {
+    const std::string& recipe = options.recipe.name;
+    if (recipe == "keras") return train<KerasSystem, Backend>(options);
+    if (recipe == "pytorch") return train<PytorchSystem, Backend>(options);
+    throw typenet::Error("--precision: bf16 on the CPU is for the recipes pytorch and keras, not " +
+                         recipe + "; use f32, or --device cuda");
 }
 
 std::unique_ptr<Classifier> make_bf16_classifier(const typenet::models::KnownNetwork& known,

@@ -1,9 +1,10 @@
-// All that computes on an NVIDIA GPU is compiled here, by nvcc.
+// The report's networks in training on an NVIDIA GPU, and the known ones in inference. What
+// computes there is compiled by nvcc: here and in cuda_torchvision.cu.
 #include <typenet/backends/cuda/cuda.hpp>
 
-#include "gpu.hpp"
 #include "make_classifier.hpp"
-#include "train.hpp"
+#include "on_gpu.hpp"
+#include "precisions.hpp"
 
 namespace alexnet {
 namespace {
@@ -15,19 +16,6 @@ void require_success(cudaError_t status) {
     if (status == cudaSuccess) return;
     throw typenet::Error(std::string{"--device cuda: "} + cudaGetErrorString(status) + ": " +
                          typenet::cuda::remedy(status));
-}
-
-template <class T>
-struct OnGpu {
-    using type = typenet::Cuda<T>;
-};
-
-/// Calls f(OnGpu<T>) for the precision asked for.
-template <class F>
-auto in_precision(const MachineOptions& machine, const F& f) {
-    if (machine.precision == "bf16") return f(OnGpu<typenet::bf16>{});
-    if (machine.precision == "tf32") return f(OnGpu<typenet::tf32>{});
-    return f(OnGpu<float>{});
 }
 
 }  // namespace
@@ -44,21 +32,20 @@ std::string gpu_name() {
     return properties.name;
 }
 
-template <class Backend>
-std::string describe(const typename Backend::Context&, const MachineOptions& machine) {
-    return gpu_name() + ", " + machine.precision;
-}
+template void train_on_gpu<PytorchSystem, float>(const TrainOptions& options);
+template void train_on_gpu<PytorchSystem, typenet::tf32>(const TrainOptions& options);
+template void train_on_gpu<PytorchSystem, typenet::bf16>(const TrainOptions& options);
+template void train_on_gpu<KerasSystem, float>(const TrainOptions& options);
+template void train_on_gpu<KerasSystem, typenet::tf32>(const TrainOptions& options);
+template void train_on_gpu<KerasSystem, typenet::bf16>(const TrainOptions& options);
 
-void run_on_gpu(const TrainOptions& options) {
-    in_precision(options.machine,
-                 [&](auto backend) { run<typename decltype(backend)::type>(options); });
-}
 std::unique_ptr<Classifier> make_gpu_classifier(const typenet::models::KnownNetwork& known,
                                                 const typenet::TensorFile& file,
                                                 const std::filesystem::path& path,
                                                 std::int64_t batch, const MachineOptions& machine) {
-    return in_precision(machine, [&](auto backend) {
-        return make_classifier<typename decltype(backend)::type>(known, file, path, batch, machine);
+    return in_precision(machine, [&](auto number) {
+        using Backend = typenet::Cuda<typename decltype(number)::type>;
+        return make_classifier<Backend>(known, file, path, batch, machine);
     });
 }
 

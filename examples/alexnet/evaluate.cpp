@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <typenet/core/error.hpp>
 #include <typenet/core/parameter_shapes.hpp>
@@ -17,6 +16,7 @@
 
 #include "checkpoints.hpp"
 #include "classifier.hpp"
+#include "prepared.hpp"
 #include "run_files.hpp"
 #include "session.hpp"
 #include "test.hpp"
@@ -27,22 +27,6 @@ namespace alexnet {
 namespace tn = typenet;
 
 namespace {
-
-/// Small images on the way of a photo: [images][3][rows][columns].
-std::vector<float> prepared(const tn::ImageBatch& images, const tn::models::KnownNetwork& known) {
-    const auto pixels = static_cast<std::size_t>(images.image_shape.pixels());
-    const auto sample = static_cast<std::size_t>(known.input().size());
-    std::vector<float> samples(images.labels.size() * sample);
-    tn::Photo photo{images.image_shape.height, images.image_shape.width,
-                    std::vector<std::uint8_t>(3 * pixels)};
-    for (std::size_t i = 0; i < images.labels.size(); ++i) {
-        for (std::size_t k = 0; k < 3 * pixels; ++k)
-            photo.pixels[k] = images.pixels[(3 * i + k % 3) * pixels + k / 3];
-        tn::preprocess(photo, known.preprocessing, known.input(),
-                       std::span{samples}.subspan(i * sample, sample));
-    }
-    return samples;
-}
 
 /// The filters of the first convolution.
 Filters first_filters(const tn::models::KnownNetwork& known, const tn::TensorFile& file) {
@@ -95,7 +79,8 @@ void evaluate(const EvalOptions& options, MakeClassifier& make) {
     print_recognized(options.weights, known);
     Progress progress{options.progress};
     const auto logits_of = [&](const tn::ImageBatch& images) {
-        if (known.preprocessing.shorter_side > 0) return (*classifier)(prepared(images, known));
+        if (known.preprocessing.shorter_side > 0)
+            return (*classifier)(prepared(images, known.preprocessing, known.input()));
         return (*classifier)(images, known.preprocessing.normalization);
     };
     using Clock = std::chrono::steady_clock;

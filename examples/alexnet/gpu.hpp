@@ -1,4 +1,4 @@
-// The GPU, as far as this build of the program can use one: cuda.cu or no_cuda.cpp.
+// The GPU, as far as this build of the program can use one: gpu.cpp and cuda.cu, or no_cuda.cpp.
 #pragma once
 
 #include <string>
@@ -11,8 +11,11 @@ namespace alexnet {
 /// without CUDA and where this machine has no GPU that it can use.
 std::string gpu_name();
 
-/// run<Backend>() with the Cuda backend of the precision asked for. (Its classifiers:
-/// classifier.hpp.)
+/// train<System, typenet::Cuda<Number>>(), compiled by nvcc.
+template <class System, class Number>
+void train_on_gpu(const TrainOptions& options);
+
+/// The same by recipe and precision. (Its classifiers: classifier.hpp.)
 void run_on_gpu(const TrainOptions& options);
 
 }  // namespace alexnet

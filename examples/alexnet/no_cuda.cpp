@@ -1,4 +1,4 @@
-// Takes the place of cuda.cu where the program is built without CUDA.
+// Takes the place of gpu.cpp and cuda.cu where the program is built without CUDA.
 #include <typenet/core/error.hpp>
 
 #include "classifier.hpp"

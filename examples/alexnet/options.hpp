@@ -15,6 +15,7 @@ struct DataOptions {
     std::string source;
     std::int64_t limit_train = -1;
     std::int64_t limit_test = -1;
+    std::string only;  ///< names of classes with commas between; empty: all
 
     bool is_synthetic() const { return source == "synthetic"; }
 };
@@ -72,10 +73,34 @@ inline Recipe keras_recipe() {
             .initialization = "glorot"};
 }
 
+/// torchvision's AlexNet from the start, so that its convolutions can be taken over where
+/// torchvision's own weights are not at hand. SGD, rate, momentum and batch are those of
+/// torchvision's reference training.
+inline Recipe torchvision_recipe() {
+    return {.name = "torchvision",
+            .optimizer = "sgd",
+            .learning_rate = 1e-2f,
+            .batch = 32,
+            .epochs = 10,
+            .initialization = "pytorch"};
+}
+/// The report's third system: torchvision's AlexNet with given weights, of which the convolutions
+/// stay. It states SGD, learning rate and momentum; batch and epochs are those of its first.
+inline Recipe finetune_recipe() {
+    return {.name = "finetune",
+            .optimizer = "sgd",
+            .learning_rate = 1e-3f,
+            .batch = 4,
+            .epochs = 10,
+            .initialization = "pytorch"};
+}
+
 struct TrainOptions {
     DataOptions data;
     Recipe recipe;
     MachineOptions machine;
+    std::filesystem::path weights;                     ///< of recipe finetune
+    std::int64_t cache_limit = std::int64_t{4} << 30;  ///< of recipe finetune: bytes
     bool progress = true;
     std::filesystem::path out;          ///< empty: nothing is kept
     std::filesystem::path json;         ///< empty: no report

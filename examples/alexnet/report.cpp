@@ -201,6 +201,31 @@ void print_copies(const char* kind, const typenet::Dataset& images) {
     std::fflush(stdout);
 }
 
+void print_taken_over(const std::filesystem::path& weights, const char* network,
+                      std::int64_t classes, const char* replaced) {
+    fmt::print("Weights: {}: {} of {} classes; taken over but for {}, which is new\n",
+               weights.string(), network, classes, replaced);
+}
+
+void print_frozen(std::int64_t frozen, std::int64_t parameters) {
+    fmt::print("Frozen: {} parameters; {} learn\n", frozen, parameters - frozen);
+}
+
+void print_features(const char* kind, std::int64_t bytes, bool are_kept, bool are_changed) {
+    const std::string size = mebibytes(bytes);
+    if (are_kept)
+        fmt::print("Features of the {} images: computed once and kept, {} MiB\n", kind, size);
+    else if (are_changed)
+        fmt::print("Features of the {} images: computed in every epoch, since the images change\n",
+                   kind);
+    else
+        fmt::print(
+            "Features of the {} images: computed in every epoch, since their {} MiB do not fit "
+            "into --cache-limit\n",
+            kind, size);
+    std::fflush(stdout);
+}
+
 void print_loss(std::size_t epoch, std::int64_t batches, double mean) {
     fmt::print("[{}, {:5}] loss: {:.3f}\n", epoch, batches, mean);
     std::fflush(stdout);

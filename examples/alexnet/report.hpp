@@ -67,6 +67,14 @@ void print_error(const std::string& message);
 void print_device(const std::string& description);
 /// Says that the images of one kind are not in the GPU's memory.
 void print_copies(const char* kind, const typenet::Dataset& images);
+/// Says where a network's weights come from; `classes` are those that the file tells apart, and
+/// `replaced` is the layer that is not taken from it.
+void print_taken_over(const std::filesystem::path& weights, const char* network,
+                      std::int64_t classes, const char* replaced);
+/// How many of all parameters do not learn.
+void print_frozen(std::int64_t frozen, std::int64_t parameters);
+/// Says whether the features of the images of one kind, `bytes` in all, are kept, and if not, why.
+void print_features(const char* kind, std::int64_t bytes, bool are_kept, bool are_changed);
 /// The mean loss of the batches since the last such line, as PyTorch's tutorial prints it.
 void print_loss(std::size_t epoch, std::int64_t batches, double mean);
 /// "loss 2.303", for the progress bar.

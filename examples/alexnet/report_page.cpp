@@ -145,8 +145,9 @@ std::string table_of_epochs(std::span<const EpochResult> epochs) {
 std::string table_of_run(const TrainOptions& options, const Session& session,
                          const RunFacts& facts) {
     Table table;
-    table.row({"network", fmt::format("AlexNet, {} parameters", grouped(facts.parameters))});
     with_system(options.recipe.name, [&](auto system) {
+        table.row(
+            {"network", fmt::format("{}, {} parameters", system.name, grouped(facts.parameters))});
         table.row({"input", std::string{system.input}});
     });
     table.row({"images", fmt::format("{} to train on, {} to test", grouped(session.train.size()),

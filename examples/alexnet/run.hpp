@@ -16,11 +16,11 @@ std::string describe(const typename Backend::Context& context, const MachineOpti
 /// The same for all that computes on the CPU.
 std::string describe_cpu(std::string_view kernels, int threads, const MachineOptions& machine);
 
-/// Trains and reports; throws typenet::Error, and Interrupted after Ctrl-C.
-template <class Backend>
-void run(const TrainOptions& options);
-/// The same on the processor in bf16.
-void run_in_bf16(const TrainOptions& options);
+/// Trains a system (system.hpp) and reports; throws typenet::Error, and Interrupted after Ctrl-C.
+template <class System, class Backend>
+void train(const TrainOptions& options);
+/// The same on the processor in bf16; throws typenet::Error for other than the report's networks.
+void train_in_bf16(const TrainOptions& options);
 
 /// Prints the network and its memory on the CPU; throws typenet::FileError.
 void run(const InfoOptions& options);

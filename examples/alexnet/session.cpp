@@ -7,6 +7,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdio>
+#include <iterator>
 #include <system_error>
 #include <typenet/core/error.hpp>
 #include <typenet/io/atomic_file.hpp>
@@ -206,6 +207,7 @@ std::map<std::string, std::string> deciding_options(const TrainOptions& options)
         {"--limit-train", limit(options.data.limit_train)},
         {"--limit-test", limit(options.data.limit_test)},
     };
+    if (!options.data.only.empty()) entries["--only"] = options.data.only;
     if (recipe.optimizer == "sgd") entries["--momentum"] = fmt::format("{}", recipe.momentum);
     if (recipe.weight_decay > 0) entries["--weight-decay"] = fmt::format("{}", recipe.weight_decay);
     if (std::isfinite(recipe.clip_norm))
@@ -233,7 +235,8 @@ void require_writable(const fs::path& path) {
 }
 
 Session open_session(const TrainOptions& options, std::int64_t classes) {
-    Session session{classes};
+    const std::string& only = options.data.only;
+    Session session{only.empty() ? classes : std::ssize(split(only, ','))};
     session.files = files_of(options);
     if (!options.resume.empty()) resume(session, options);
     session.train = load_data(options.data, tn::Split::train);
@@ -274,11 +277,13 @@ void refuse_checkpoint(const TrainOptions& options, const std::string& problem) 
 std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
                                                     const Session& session) {
     std::map<std::string, std::string> metadata{
-        {"network", "AlexNet"},
         {recipe_key, options.recipe.name},
         {classes_key, fmt::format("{}", fmt::join(session.names, ","))},
         {"epoch", std::to_string(session.epochs.size())}};
-    with_system(options.recipe.name, [&](auto system) { metadata["input"] = system.input; });
+    with_system(options.recipe.name, [&](auto system) {
+        metadata["network"] = system.name;
+        metadata["input"] = system.input;
+    });
     return metadata;
 }
 
@@ -343,8 +348,10 @@ void require_classes(const std::map<std::string, std::string>& metadata,
 
 void print_run(const TrainOptions& options, const Session& session, std::int64_t parameters) {
     const Recipe& recipe = options.recipe;
-    fmt::print("AlexNet: {} parameters, {} images to train on, {} to test\n", parameters,
-               session.train.size(), session.test.size());
+    with_system(recipe.name, [&](auto system) {
+        fmt::print("{}: {} parameters, {} images to train on, {} to test\n", system.name,
+                   parameters, session.train.size(), session.test.size());
+    });
     fmt::print("Recipe {}: {}, learning rate {}, {}batch {}, {} initialisation, seed {}{}\n",
                recipe.name, recipe.optimizer, recipe.learning_rate,
                recipe.optimizer == "sgd" ? fmt::format("momentum {}, ", recipe.momentum) : "",

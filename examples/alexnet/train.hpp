@@ -7,16 +7,13 @@
 #include <optional>
 #include <typenet/data/loader.hpp>
 #include <typenet/io/weights.hpp>
-#include <typenet/training/device_images.hpp>
-#include <typenet/training/losses.hpp>
-#include <typenet/training/model.hpp>
 #include <typenet/training/optimizers.hpp>
-#include <typenet/training/predictor.hpp>
-#include <typenet/training/trainer.hpp>
 #include <utility>
+#include <vector>
 
 #include "checkpoints.hpp"
 #include "interrupt.hpp"
+#include "learner.hpp"
 #include "run.hpp"
 #include "run_files.hpp"
 #include "schedule.hpp"
@@ -26,15 +23,10 @@
 
 namespace alexnet {
 
-inline typenet::Initialization initialization_of(const Recipe& recipe) {
-    if (recipe.initialization == "kaiming") return typenet::Initialization::kaiming_normal;
-    if (recipe.initialization == "glorot") return typenet::Initialization::glorot_uniform;
-    return typenet::Initialization::pytorch;
-}
-
 /// The filters of the first convolution, which sees colours.
-template <class Net, class Backend>
-Filters first_filters(const typenet::Model<Net, Backend>& model) {
+template <class Model>
+Filters first_filters(const Model& model) {
+    using Net = typename Model::network;
     static_assert(Net::input_shape.channels == 3);
     for (typenet::TensorShape& tensor : typenet::parameter_shapes(Net::layers))
         if (Net::layers[static_cast<std::size_t>(tensor.layer)].kind == typenet::LayerKind::conv2d)
@@ -44,13 +36,13 @@ Filters first_filters(const typenet::Model<Net, Backend>& model) {
 
 /// Trains one epoch, from where the session stands in it to its end or to an interrupt. `keep()`
 /// writes a checkpoint. Throws Error where the loss is not finite.
-template <class System, class Trainer, class Backend, class Keep>
-void train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Backend>>& images,
-                 const typenet::Loader& loader, const TrainOptions& options, Session& session,
-                 const Schedule& schedule, Progress& progress, const Keep& keep) {
+template <class Learner, class Keep>
+void train_epoch(Learner& learner, const typenet::Loader& loader, const TrainOptions& options,
+                 Session& session, const Schedule& schedule, Progress& progress, const Keep& keep) {
     using Clock = std::chrono::steady_clock;
+    auto& trainer = learner.trainer();
     const std::size_t done = session.epochs.size();
-    const bool is_pytorch = options.recipe.name == "pytorch";
+    const bool is_keras = options.recipe.name == "keras";
     EpochLoss& loss = session.loss;
     const auto is_due = [&](std::int64_t steps) {
         return options.checkpoint_every > 0 && steps % options.checkpoint_every == 0 &&
@@ -65,14 +57,11 @@ void train_epoch(Trainer& trainer, const std::optional<typenet::DeviceImages<Bac
          loader.epoch(static_cast<std::int64_t>(done), loss.batches())) {
         if (InterruptGuard::requested()) break;
         trainer.set_learning_rate(schedule.learning_rate(trainer.steps()));
-        if (images)
-            trainer.step(*images, batch, System::normalization);
-        else
-            trainer.step(batch, System::normalization);
+        learner.step(batch);
         const double mean_of_batch = trainer.loss();
         require_finite(mean_of_batch, "training", done + 1, options);
         loss.add(mean_of_batch, trainer.correct(), batch.size());
-        if (const std::optional<double> mean = loss.line(); mean && is_pytorch) {
+        if (const std::optional<double> mean = loss.line(); mean && !is_keras) {
             progress.clear();
             print_loss(done + 1, loss.batches(), *mean);
         }
@@ -97,29 +86,21 @@ void train_under(const TrainOptions& options, const Optimizer& optimizer, Polici
     using Net = typename System::Network;
     Session session = open_session(options, Net::output_shape.size());
     const Recipe& recipe = options.recipe;
-    const tn::Seed seed{recipe.seed};
 
     const InterruptGuard guard;
-    const tn::Threads threads{options.machine.threads};
-    using Model = tn::Model<Net, Backend>;
-    std::optional<tn::TorchGenerator> torch;
-    if (recipe.rng == "torch") torch.emplace(seed);
-    Model model = torch ? Model{*torch, threads} : Model{seed, initialization_of(recipe), threads};
+    std::optional<tn::TorchGenerator> torch = torch_generator(recipe);
+    using Learning = Learner<System, Backend, Optimizer, Policies...>;
+    Learning learner{options, session, optimizer, torch, policies...};
+    auto& model = learner.model();
+    auto& trainer = learner.trainer();
     const tn::Loader loader{session.train,
                             {.batch = recipe.batch,
                              .shuffle = true,
-                             .seed = seed,
-                             .gather = static_cast<bool>(recipe.augmentation),
+                             .seed = tn::Seed{recipe.seed},
+                             .gather = Learning::gathers(recipe),
                              .augmentation = recipe.augmentation,
                              .torch = torch}};
-    const tn::CrossEntropy loss_function{.label_smoothing = recipe.label_smoothing};
-    tn::Trainer trainer{model, loss_function, optimizer, tn::Batch{recipe.batch},
-                        seed,  policies...};
-    tn::Predictor predictor{model, tn::Batch{test_batch(session.test)}};
-    const tn::Loader test_batches = test_loader(session.test, false);
-    std::optional<tn::DeviceImages<Backend>> train_images;  // as they are, where they are
-    if (!recipe.augmentation) train_images.emplace(model, session.train);
-    const tn::DeviceImages test_images{model, session.test};
+    const tn::Loader test_batches = test_loader(session.test, Learning::gathers_test);
     if (session.checkpoint) {
         try {
             tn::load_checkpoint(model, trainer, *session.checkpoint, session.checkpoint_path);
@@ -137,11 +118,10 @@ void train_under(const TrainOptions& options, const Optimizer& optimizer, Polici
         remove_old_checkpoints(folder, trainer.steps(), options.keep);
     };
 
-    const std::string device = describe<Backend>(model.context(), options.machine);
+    const std::string device = describe<Backend>(learner.context(), options.machine);
     print_device(device);
     print_run(options, session, Net::parameter_count);
-    if (train_images && !train_images->is_on_device()) print_copies("training", session.train);
-    if (!test_images.is_on_device()) print_copies("test", session.test);
+    learner.print_state(session);
 
     Progress progress{options.progress};
     Schedule schedule{recipe, loader.batches_per_epoch()};
@@ -154,8 +134,7 @@ void train_under(const TrainOptions& options, const Optimizer& optimizer, Polici
         if (observe(epoch)) refuse_to_go_on(options, epoch);
     std::optional<TestResult> test;
     while (std::cmp_less(session.epochs.size(), recipe.epochs)) {
-        train_epoch<System>(trainer, train_images, loader, options, session, schedule, progress,
-                            keep);
+        train_epoch(learner, loader, options, session, schedule, progress, keep);
         // Before the test and the files that follow from it: a run that ends amid these goes on
         // here, and does them again with the same bits.
         keep();
@@ -164,7 +143,7 @@ void train_under(const TrainOptions& options, const Optimizer& optimizer, Polici
         const std::size_t epoch = session.epochs.size() + 1;
         const auto logits_of = [&](const tn::ImageBatch& batch) {
             if (InterruptGuard::requested()) stop_run(options, session);
-            std::vector<float> outputs = predictor(test_images, batch, System::normalization);
+            std::vector<float> outputs = learner.outputs(batch);
             make_logits(Net::layers[Net::layer_count - 1], outputs);
             return outputs;
         };
@@ -235,12 +214,6 @@ void train(const TrainOptions& options) {
                                                           .momentum = recipe.momentum,
                                                           .weight_decay = recipe.weight_decay});
     }
-}
-
-template <class Backend>
-void run(const TrainOptions& options) {
-    with_system(options.recipe.name,
-                [&](auto system) { train<decltype(system), Backend>(options); });
 }
 
 }  // namespace alexnet

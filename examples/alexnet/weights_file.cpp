@@ -21,6 +21,7 @@
 #include <typenet/io/text_format.hpp>
 #include <utility>
 
+#include "data.hpp"
 #include "report.hpp"
 #include "session.hpp"
 
@@ -31,16 +32,6 @@ namespace tn = typenet;
 using tn::models::KnownNetwork;
 
 namespace {
-
-std::vector<std::string> split(std::string_view text, char separator) {
-    std::vector<std::string> parts;
-    for (std::size_t start = 0; start <= text.size();) {
-        const std::size_t end = std::min(text.find(separator, start), text.size());
-        parts.emplace_back(text.substr(start, end - start));
-        start = end + 1;
-    }
-    return parts;
-}
 
 /// One name a line, at most as many as there are.
 std::vector<std::string> names_in(const fs::path& list) {

@@ -21,6 +21,7 @@
 
 #include "../examples/alexnet/report.hpp"
 #include "cli/program.hpp"
+#include "cli/small/weights.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include "typenet/io/atomic_file.hpp"
@@ -84,7 +85,12 @@ public:
     Pieces(const std::string& variant, const fs::path& folder, const std::string& every)
         : out_(folder / "out"),
           json_(folder / "report.json"),
-          arguments_{variant, "--json", json_.string(), "--checkpoint-every", every} {}
+          arguments_{variant, "--json", json_.string(), "--checkpoint-every", every} {
+        if (variant != "finetune") return;
+        const fs::path weights = folder / "pretrained.safetensors";
+        typenet_test::write_small_weights(weights, 10);
+        arguments_.insert(arguments_.end(), {"--weights", weights.string()});
+    }
 
     /// Starts it or goes on. True when it has come to its end, and false when it was stopped.
     bool go_on(const Surroundings& surroundings = {}) {
@@ -163,6 +169,10 @@ TEST_CASE("a run that is killed at any moment goes on with the same bits: SGD") 
 
 TEST_CASE("a run that is killed at any moment goes on with the same bits: Adam, augmentation") {
     check_stops("adam", SIGKILL, 8);
+}
+
+TEST_CASE("a run that is killed at any moment goes on with the same bits: fine-tuning") {
+    check_stops("finetune", SIGKILL, 6);
 }
 
 TEST_CASE("a run that is asked to stop keeps the step, and goes on with the same bits") {
