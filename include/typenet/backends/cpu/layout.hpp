@@ -114,12 +114,12 @@ constexpr std::int64_t linear_rows(const Geometry& g) {
 /// and the batch only, so sums have a fixed order.
 constexpr std::int64_t columns_per_task(std::int64_t columns, std::int64_t batch) {
     std::int64_t width = (std::int64_t{32} << 10) / batch / block * block;
-    if (width > 512) width = 512;
-    if (width > columns / 16) width = columns / 16 / block * block;
+    if (width > 1024) width = 1024;
+    if (width > columns / 8) width = columns / 8 / block * block;
     return width < 2 * block ? 2 * block : width;
 }
 
-/// Rows of a linear layer whose weights stay in cache between the data gradient and the update.
+/// Rows of a linear layer whose gradients a task of its backward pass copies at a time.
 inline constexpr std::int64_t linear_rows_per_pass = 32;
 
 /// Packed weights of a stage, in floats; its biases follow them, padded to whole blocks.

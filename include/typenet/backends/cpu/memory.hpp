@@ -40,9 +40,8 @@ struct MemoryFacts<Cpu<T>> {
         return cpu::packed_bias_count(g);
     }
     /// Floats that a stage keeps beside its weights for Winograd's algorithm.
-    static constexpr std::int64_t transformed_weight_count(const Geometry& g)
-        requires(value_bytes == 4)
-    {
+    static constexpr std::int64_t transformed_weight_count(const Geometry& g) requires(
+        value_bytes == 4) {
         return g.winograd ? cpu::winograd_layout(g).weight_count : 0;
     }
     /// A parameter as float and, where products want another type, its copy.
@@ -81,10 +80,11 @@ struct MemoryFacts<Cpu<T>> {
         if (g.op == Op::convolution)
             return aligned(cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block * 4);
         if (g.op == Op::linear && phase == Phase::training && has_backward(g))
-            return aligned(batch *
-                           (2 * cpu::columns_per_task(cpu::linear_columns(g), batch) +
-                            cpu::linear_rows_per_pass) *
-                           4);
+            return aligned(
+                batch *
+                (2 * (cpu::columns_per_task(cpu::linear_columns(g), batch) + cpu::block) +
+                 cpu::linear_rows_per_pass) *
+                4);
         if (g.op == Op::linear && value_bytes != 4)  // sums of a task's outputs
             return aligned(batch * cpu::block * 4);
         if (g.op == Op::custom)  // canonical values and, in training, their gradients

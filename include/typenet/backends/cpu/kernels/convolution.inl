@@ -52,9 +52,9 @@ constexpr int blocks_per_tile(int pixels, std::int64_t count) {
 /// Without `accumulate` the sums start from zero.
 template <int pixels, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
-                                     std::int64_t sum_block_stride, const float* x,
-                                     const float* weights, std::int64_t weight_block_stride,
-                                     Runs runs, bool accumulate) {
+                                        std::int64_t sum_block_stride, const float* x,
+                                        const float* weights, std::int64_t weight_block_stride,
+                                        Runs runs, bool accumulate) {
     Vector sum[pixels][blocks * vectors];
     if (accumulate) {
 #pragma GCC unroll 16
@@ -453,8 +453,8 @@ struct DataGradient {
 /// x[row * x_row + column * pixel_stride + value] * y[row * y_row + column * 16][16 * blocks].
 template <int values, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const float* x,
-                                      std::int64_t x_row, const float* y, std::int64_t y_row,
-                                      std::int64_t y_block_stride, int rows, int columns) {
+                                         std::int64_t x_row, const float* y, std::int64_t y_row,
+                                         std::int64_t y_block_stride, int rows, int columns) {
     Vector sum[values][blocks * vectors];
 #pragma GCC unroll 16
     for (int k = 0; k < values; ++k)

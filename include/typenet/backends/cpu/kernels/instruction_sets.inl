@@ -171,18 +171,16 @@ void update(Isa isa, ThreadPool& pool, const Rule& rule, std::int64_t count, flo
 #endif
 #ifdef TYPENET_HAS_AVX512
         case Isa::avx512:
-            return avx512::update(pool, rule, count, parameters, gradients, state0, state1,
-                                       scale);
+            return avx512::update(pool, rule, count, parameters, gradients, state0, state1, scale);
 #endif
 #ifdef TYPENET_HAS_AVX2
         case Isa::avx2:
-            return avx2::update(pool, rule, count, parameters, gradients, state0, state1,
-                                       scale);
+            return avx2::update(pool, rule, count, parameters, gradients, state0, state1, scale);
 #endif
 #ifdef TYPENET_HAS_BASELINE
         case Isa::baseline:
             return baseline::update(pool, rule, count, parameters, gradients, state0, state1,
-                                       scale);
+                                    scale);
 #endif
         default:
             break;

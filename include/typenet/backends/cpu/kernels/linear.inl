@@ -36,8 +36,8 @@ TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const f
 /// The same of bfloat16, pair by pair. Columns are a multiple of 16.
 template <int samples>
 TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const Bf16* weights,
-                                std::int64_t weight_stride, const Bf16* x, std::int64_t x_stride,
-                                std::int64_t columns) {
+                                   std::int64_t weight_stride, const Bf16* x, std::int64_t x_stride,
+                                   std::int64_t columns) {
     Vector sum[samples][dot_rows] = {};
     std::int64_t column = 0;
     for (; column + 2 * lanes <= columns; column += 2 * lanes) {
@@ -236,80 +236,47 @@ void update(ThreadPool& pool, const Rule& rule, std::int64_t count, float* param
 
 // --- backward ----------------------------------------------------------------------------------
 
-inline constexpr int gradient_samples = tile_pixels(1);
-inline constexpr int update_rows = registers == 32 ? 16 : 8 / vectors;  ///< divides a block
-/// dx[sample][16 columns] += sum over rows of dy[row][sample] * w[row][16 columns].
-template <int samples>
-TYPENET_MICRO_KERNEL void gradient_tile(float* dx, std::int64_t dx_stride, const float* dy,
-                                        std::int64_t dy_stride, const Value* weights,
-                                        std::int64_t weight_stride, std::int64_t rows) {
-    Vector sum[samples][vectors];
+/// Rows of weights that are in registers together; a divisor of linear_rows_per_pass.
+inline constexpr int backward_rows = registers == 32 ? 8 : 4;
+
+/// One pass over `backward_rows` rows of weights. Of each column the data gradient,
+/// dx[sample] += sum over rows of dy[sample][row] * weight[row], and the weight gradient, sum over
+/// samples of dy[sample][row] * x[sample], which goes from registers straight into the rule (null:
+/// the layer is frozen). `values` are the weights as products read them.
+template <class Rule, bool input_gradient>
+TYPENET_MICRO_KERNEL void backward_tile(const RuleVectors<Rule>* rule, float* target, float* state0,
+                                        float* state1, Value* values, std::int64_t stride,
+                                        const float* dy, const float* x, float* dx,
+                                        std::int64_t x_stride, std::int64_t samples,
+                                        std::int64_t columns) {
+    for (std::int64_t column = 0; column < columns; column += lanes) {
+        Vector weight[backward_rows];
+        Vector sum[backward_rows] = {};
+        if constexpr (input_gradient)
 #pragma GCC unroll 16
-    for (int s = 0; s < samples; ++s)
+            for (int r = 0; r < backward_rows; ++r) weight[r] = load(values + r * stride + column);
+        for (std::int64_t s = 0; s < samples; ++s) {
+            const Vector value = load(x + s * x_stride + column);
+            Vector gradient;
+            if constexpr (input_gradient) gradient = load(dx + s * x_stride + column);
 #pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v) sum[s][v] = load(dx + s * dx_stride + v * lanes);
-    for (std::int64_t row = 0; row < rows; ++row) {
-        Vector weight[vectors];
+            for (int r = 0; r < backward_rows; ++r) {
+                const Vector factor = broadcast(dy[s * linear_rows_per_pass + r]);
+                if constexpr (input_gradient) gradient = multiply_add(factor, weight[r], gradient);
+                sum[r] = multiply_add(factor, value, sum[r]);
+            }
+            if constexpr (input_gradient) store(dx + s * x_stride + column, gradient);
+        }
+        if (rule == nullptr) continue;
 #pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v)
-            weight[v] = load(weights + row * weight_stride + v * lanes);
-#pragma GCC unroll 16
-        for (int s = 0; s < samples; ++s) {
-            const Vector value = broadcast(dy[row * dy_stride + s]);
-#pragma GCC unroll 16
-            for (int v = 0; v < vectors; ++v) sum[s][v] = multiply_add(value, weight[v], sum[s][v]);
+        for (int r = 0; r < backward_rows; ++r) {
+            const std::int64_t place = r * stride + column;
+            rule->apply(target + place, state0 == nullptr ? nullptr : state0 + place,
+                        state1 == nullptr ? nullptr : state1 + place, sum[r]);
+            if constexpr (!values_are_floats && !std::is_same_v<Rule, KeepGradient>)
+                store(values + place, load(target + place));
         }
     }
-#pragma GCC unroll 16
-    for (int s = 0; s < samples; ++s)
-#pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v) store(dx + s * dx_stride + v * lanes, sum[s][v]);
-}
-
-template <int samples>
-[[gnu::always_inline]] inline void gradient_tile_of(int count, float* dx, std::int64_t dx_stride,
-                                                    const float* dy, std::int64_t dy_stride,
-                                                    const Value* weights,
-                                                    std::int64_t weight_stride, std::int64_t rows) {
-    if (count == samples)
-        return gradient_tile<samples>(dx, dx_stride, dy, dy_stride, weights, weight_stride, rows);
-    if constexpr (samples > 1)
-        gradient_tile_of<samples - 1>(count, dx, dx_stride, dy, dy_stride, weights, weight_stride,
-                                      rows);
-}
-
-/// For `update_rows` rows of 16 weights: the gradient, sum over samples of dy[row][sample] *
-/// x[sample][16 columns], goes from registers straight into the rule. `values` are the
-/// weights as products read them.
-template <class Rule>
-TYPENET_MICRO_KERNEL void update_tile(const RuleVectors<Rule>& rule, float* target, float* state0,
-                                      float* state1, Value* values, std::int64_t stride,
-                                      const float* dy, std::int64_t dy_stride, const float* x,
-                                      std::int64_t x_stride, std::int64_t samples) {
-    Vector sum[update_rows][vectors] = {};
-    for (std::int64_t s = 0; s < samples; ++s) {
-        Vector value[vectors];
-#pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v) value[v] = load(x + s * x_stride + v * lanes);
-#pragma GCC unroll 16
-        for (int r = 0; r < update_rows; ++r) {
-            const Vector gradient = broadcast(dy[r * dy_stride + s]);
-#pragma GCC unroll 16
-            for (int v = 0; v < vectors; ++v)
-                sum[r][v] = multiply_add(gradient, value[v], sum[r][v]);
-        }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < update_rows; ++r)
-#pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v)
-            rule.apply(target + r * stride + v * lanes,
-                       state0 == nullptr ? nullptr : state0 + r * stride + v * lanes,
-                       state1 == nullptr ? nullptr : state1 + r * stride + v * lanes, sum[r][v]);
-    if constexpr (!values_are_floats && !std::is_same_v<Rule, KeepGradient>)
-        for (int r = 0; r < update_rows; ++r)
-            for (int v = 0; v < vectors; ++v)
-                store(values + r * stride + v * lanes, load(target + r * stride + v * lanes));
 }
 
 /// Gradient of a linear stage's own output: dropout and ReLU backward, in place; a task does 16
@@ -342,8 +309,8 @@ struct LinearMask {
     }
 };
 
-/// One pass over the weights of some columns: data gradient with the old weights, then weight
-/// gradient and update, rows by rows.
+/// One pass over the weights of some columns: data gradient with the old weights, weight gradient
+/// and update.
 template <class Rule, bool input_gradient>
 struct LinearBackward {
     const StageIo& io;
@@ -356,51 +323,39 @@ struct LinearBackward {
         const RuleVectors<Rule> vectors_of_rule{rule};
         const std::int64_t first = task * width;
         const std::int64_t count = columns - first < width ? columns - first : width;
-        // Copies of this task's columns and, for a pass, of the output's gradient as [row][sample]:
-        // in place, rows a power of two apart would share cache sets.
+        // Copies of this task's columns and, for a pass, of the output's gradient: in place,
+        // samples a power of two apart would share cache sets.
+        const std::int64_t stride = width + block;
         float* x = io.scratch + worker * io.scratch_stride;
-        float* dx = x + io.batch * width;
-        float* dy = dx + io.batch * width;
+        float* dx = x + io.batch * stride;
+        float* dy = dx + io.batch * stride;
         for (std::int64_t s = 0; s < io.batch; ++s)
             for (std::int64_t i = 0; i < count; i += lanes) {
-                store(x + s * width + i, load(io.input + s * columns + first + i));
-                if constexpr (input_gradient) store(dx + s * width + i, Vector{});
+                store(x + s * stride + i, load(io.input + s * columns + first + i));
+                if constexpr (input_gradient) store(dx + s * stride + i, Vector{});
             }
         const bool learns = io.bias_gradient != nullptr;
         float* target = io.weight_gradient != nullptr ? io.weight_gradient : io.weights;
-        const Pieces tiles = split(static_cast<int>(io.batch), gradient_samples);
         for (std::int64_t row = 0; row < rows; row += linear_rows_per_pass) {
             const std::int64_t height =
                 rows - row < linear_rows_per_pass ? rows - row : linear_rows_per_pass;
             for (std::int64_t s = 0; s < io.batch; ++s)
-                for (std::int64_t r = 0; r < height; ++r)
-                    dy[r * io.batch + s] = io.output_gradient[s * rows + row + r];
-            if constexpr (input_gradient)
-                for (std::int64_t i = 0; i < count; i += block) {
-                    std::int64_t sample = 0;
-                    for (int tile = 0; tile < tiles.number; ++tile) {
-                        const int samples = tiles.size + (tile < tiles.larger ? 1 : 0);
-                        gradient_tile_of<gradient_samples>(
-                            samples, dx + sample * width + i, width, dy + sample, io.batch,
-                            io.weight_values + row * columns + first + i, columns, height);
-                        sample += samples;
-                    }
-                }
-            for (std::int64_t r = 0; learns && r < height; r += update_rows)
-                for (std::int64_t i = 0; i < count; i += block) {
-                    const std::int64_t place = (row + r) * columns + first + i;
-                    update_tile<Rule>(
-                        vectors_of_rule, target + place,
-                        io.weight_state[0] == nullptr ? nullptr : io.weight_state[0] + place,
-                        io.weight_state[1] == nullptr ? nullptr : io.weight_state[1] + place,
-                        io.weight_values + place, columns, dy + r * io.batch, io.batch, x + i,
-                        width, io.batch);
-                }
+                for (std::int64_t r = 0; r < height; r += lanes)
+                    store(dy + s * linear_rows_per_pass + r,
+                          load(io.output_gradient + s * rows + row + r));
+            for (std::int64_t r = 0; r < height; r += backward_rows) {
+                const std::int64_t place = (row + r) * columns + first;
+                backward_tile<Rule, input_gradient>(
+                    learns ? &vectors_of_rule : nullptr, target + place,
+                    io.weight_state[0] == nullptr ? nullptr : io.weight_state[0] + place,
+                    io.weight_state[1] == nullptr ? nullptr : io.weight_state[1] + place,
+                    io.weight_values + place, columns, dy + r, x, dx, stride, io.batch, count);
+            }
         }
         if constexpr (input_gradient)
             for (std::int64_t s = 0; s < io.batch; ++s)
                 for (std::int64_t i = 0; i < count; i += lanes)
-                    store(io.input_gradient + s * columns + first + i, load(dx + s * width + i));
+                    store(io.input_gradient + s * columns + first + i, load(dx + s * stride + i));
     }
 };
 

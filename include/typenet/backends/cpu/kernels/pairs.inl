@@ -73,9 +73,9 @@ struct Pairs {
 /// As multiply_tile of floats. The last value of a run of odd length is multiplied alone.
 template <int pixels, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
-                                     std::int64_t sum_block_stride, const Bf16* x,
-                                     const Bf16* weights, std::int64_t weight_block_stride,
-                                     Runs runs, bool accumulate) {
+                                        std::int64_t sum_block_stride, const Bf16* x,
+                                        const Bf16* weights, std::int64_t weight_block_stride,
+                                        Runs runs, bool accumulate) {
     Vector sum[pixels][blocks * vectors] = {};
     if (accumulate) {
 #pragma GCC unroll 16
@@ -151,8 +151,8 @@ struct PixelPair {
 /// As correlate_tile of floats. The last pixel of a row of odd length is paired with zeros.
 template <int values, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const Bf16* x,
-                                      std::int64_t x_row, const Bf16* y, std::int64_t y_row,
-                                      std::int64_t y_block_stride, int rows, int columns) {
+                                         std::int64_t x_row, const Bf16* y, std::int64_t y_row,
+                                         std::int64_t y_block_stride, int rows, int columns) {
     static_assert(values <= lanes);
     Vector sum[values][blocks * vectors];
 #pragma GCC unroll 16
