@@ -22,10 +22,10 @@ static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd, KeepGradients>>(4).
 // Clipping keeps the gradients, and needs a sum for every 16384 of them and a factor.
 static_assert(memory_plan<AlexNet, Cpu<float>, Training<Sgd, ClipNorm>>(4).total ==
               memory_plan<AlexNet, Cpu<float>, Training<Sgd, KeepGradients>>(4).total);
-using Wide = Network<Input<(1 << 20) - 1>, Linear<16>>;
-static_assert(memory_plan<Wide, Cpu<float>, Training<Sgd>>(1).workspace < 8 * 1025);
+using Wide = Network<Input<(1 << 21) - 1>, Linear<16>>;
+static_assert(memory_plan<Wide, Cpu<float>, Training<Sgd>>(1).workspace < 8 * 2049);
 static_assert(memory_plan<Wide, Cpu<float>, Training<Sgd, ClipNorm>>(1).workspace ==
-              (8 * 1025 + 4 + 63) / 64 * 64);
+              (8 * 2049 + 4 + 63) / 64 * 64);
 
 namespace {
 
