@@ -1,6 +1,5 @@
 // The report's networks in training on the processor, in f32.
-#include <typenet/backends/cpu/cpu.hpp>
-
+#include "on_cpu.hpp"
 #include "train.hpp"
 
 namespace alexnet {

@@ -1,13 +1,8 @@
 // Fine-tuning on the processor.
-#include <typenet/backends/cpu/cpu.hpp>
-
+#include "on_cpu.hpp"
 #include "train.hpp"
 
 namespace alexnet {
-
-template <>
-std::string describe<typenet::Cpu<float>>(const typenet::Cpu<float>::Context& context,
-                                          const MachineOptions& machine);  // in cpu.cpp
 
 template void train<FinetuneSystem, typenet::Cpu<float>>(const TrainOptions& options);
 

@@ -159,7 +159,7 @@ void add_machine(CLI::App& command, MachineOptions& machine) {
     command
         .add_option("--precision", machine.precision,
                     "Numbers that are multiplied; sums and weights are always f32. tf32 needs "
-                    "--device cuda")
+                    "--device cuda; bf16 trains on the CPU by --recipe pytorch and keras only")
         ->check(one_of({"f32", "tf32", "bf16"}))
         ->type_name("f32|tf32|bf16")
         ->capture_default_str();

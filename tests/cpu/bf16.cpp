@@ -32,16 +32,8 @@ Lanes dot(Lanes sum, Pairs a, Pairs b) {
 }
 #define TYPENET_VALUE Bf16
 #define TYPENET_PAIRS
-#define TYPENET_LANES 16
-#define TYPENET_REGISTERS 32
-#define TYPENET_FMA(a, b, c) ((a) * (b) + (c))
 #define TYPENET_DOT(c, a, b) dot(c, a, b)
-#define TYPENET_SQRT(v)                                               \
-    ([&] {                                                            \
-        Vector root = v;                                              \
-        for (int i = 0; i < lanes; ++i) root[i] = std::sqrt(root[i]); \
-        return root;                                                  \
-    }())
+#include "cpu/lowered_avx512.hpp"
 #include "typenet/backends/cpu/kernels/all.inl"
 #pragma GCC diagnostic pop
 }  // namespace typenet::cpu::wide_bf16

@@ -6,15 +6,7 @@ namespace typenet::cpu::wide {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define TYPENET_VALUE float
-#define TYPENET_LANES 16
-#define TYPENET_REGISTERS 32
-#define TYPENET_FMA(a, b, c) ((a) * (b) + (c))
-#define TYPENET_SQRT(v)                                               \
-    ([&] {                                                            \
-        Vector root = v;                                              \
-        for (int i = 0; i < lanes; ++i) root[i] = std::sqrt(root[i]); \
-        return root;                                                  \
-    }())
+#include "cpu/lowered_avx512.hpp"
 #include "typenet/backends/cpu/kernels/all.inl"
 #undef TYPENET_VALUE
 #pragma GCC diagnostic pop

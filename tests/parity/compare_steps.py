@@ -100,16 +100,21 @@ def compare(label, ours, theirs):
     return good
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_and_build(description, target):
+    """(options, the program `target`), of what these comparisons are given."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", type=pathlib.Path, help="folder with cifar-10-batches-bin")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="FOLDER",
                         help="a configured build of typenet (default build)")
     options = parser.parse_args()
-    subprocess.run(["cmake", "--build", options.build, "--target", "parity_steps"], check=True,
+    subprocess.run(["cmake", "--build", options.build, "--target", target], check=True,
                    stdout=subprocess.DEVNULL)
-    program = options.build / "tests/parity/parity_steps"
+    return options, options.build / "tests/parity" / target
+
+
+def main():
+    options, program = parse_and_build(__doc__.splitlines()[0], "parity_steps")
 
     ours = train_typenet(program, options.data, options.seed)
     pixels, labels = read_cifar10(options.data)

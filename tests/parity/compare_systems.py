@@ -12,7 +12,6 @@ keras     the Keras recipe's network: three steps of Adam at batch 64, without d
           tests set one on a narrow network).
 """
 
-import argparse
 import pathlib
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import torch.nn.functional as F
 import torchvision
 from PIL import Image
 
-from compare_steps import read_cifar10
+from compare_steps import parse_and_build, read_cifar10
 from make_goldens import KerasAdam, keras_input, keras_network, load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -158,15 +157,7 @@ def check_keras(program, folder, data_folder, data, seed, steps=3):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=pathlib.Path, help="folder with cifar-10-batches-bin")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="FOLDER",
-                        help="a configured build of typenet (default build)")
-    options = parser.parse_args()
-    subprocess.run(["cmake", "--build", options.build, "--target", "parity_systems"], check=True,
-                   stdout=subprocess.DEVNULL)
-    program = options.build / "tests/parity/parity_systems"
+    options, program = parse_and_build(__doc__.splitlines()[0], "parity_systems")
     data = read_cifar10(options.data)
     with tempfile.TemporaryDirectory(dir=options.build) as name:
         folder = pathlib.Path(name)

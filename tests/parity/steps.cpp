@@ -1,30 +1,21 @@
 // parity_steps DATA OUT SEED STEPS...: the PyTorch recipe on CIFAR-10 in DATA, dropout off, with
 // weights and order as PyTorch draws them. Prints the loss of each step; after each of STEPS (in
 // rising order; 0 is the start) the weights go to OUT/STEP.safetensors.
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "parity/alexnet_without_dropout.hpp"
+#include "parity/whole_number.hpp"
 #include "typenet/typenet.hpp"
 
 namespace {
 
 using namespace typenet;
 namespace fs = std::filesystem;
-
-std::uint64_t number(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size())
-        throw Error("'" + std::string{text} + "' given; use a whole number");
-    return value;
-}
 
 void run(const fs::path& data, const fs::path& out, Seed seed,
          const std::vector<std::uint64_t>& steps) {
@@ -52,8 +43,8 @@ int main(int argc, char** argv) {
     try {
         if (argc < 5) throw Error("usage: parity_steps DATA OUT SEED STEPS...");
         std::vector<std::uint64_t> steps;
-        for (int i = 4; i < argc; ++i) steps.push_back(number(argv[i]));
-        run(argv[1], argv[2], Seed{number(argv[3])}, steps);
+        for (int i = 4; i < argc; ++i) steps.push_back(testing::whole_number(argv[i]));
+        run(argv[1], argv[2], Seed{testing::whole_number(argv[3])}, steps);
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "parity_steps: %s\n", error.what());

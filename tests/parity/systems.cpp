@@ -6,7 +6,6 @@
 //
 // The last two train on CIFAR-10 in DATA without dropout, in PyTorch's order for the seed, as the
 // recipes do; OUT gets the weights, and stdout the loss of each step.
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "parity/systems.hpp"
+#include "parity/whole_number.hpp"
 #include "photo_file.hpp"
 #include "prepared.hpp"
 #include "system.hpp"
@@ -26,14 +26,6 @@ namespace {
 
 using namespace typenet;
 using Arguments = std::vector<std::string>;
-
-std::uint64_t number(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size())
-        throw Error("'" + std::string{text} + "' given; use a whole number");
-    return value;
-}
 
 void write_logits(const Arguments& arguments) {
     using Net = models::TorchvisionAlexNet<>;
@@ -55,9 +47,10 @@ void write_logits(const Arguments& arguments) {
 template <class Step>
 void train(const Arguments& arguments, std::int64_t size, const Step& step) {
     const Dataset images = read_cifar10(arguments[2], Split::train);
-    const Loader loader{images,
-                        {.batch = size, .torch = TorchGenerator{Seed{number(arguments[3])}}}};
-    std::uint64_t left = number(arguments[4]);
+    const Loader loader{
+        images,
+        {.batch = size, .torch = TorchGenerator{Seed{testing::whole_number(arguments[3])}}}};
+    std::uint64_t left = testing::whole_number(arguments[4]);
     for (const ImageBatch& batch : loader.epoch(0)) {
         if (left-- == 0) break;
         std::printf("%.9g\n", double{step(batch)});

@@ -116,10 +116,11 @@ constexpr std::int64_t winograd_chunk(const Geometry& g, std::int64_t batch) {
     return batch < chunk ? batch : chunk;
 }
 
-/// Floats of a worker: the products of two output blocks, and their planes of outputs.
+/// Floats of a worker: the products of some output blocks, and their planes of outputs.
 constexpr std::int64_t winograd_worker_values(const Geometry& g) {
     const WinogradLayout w = winograd_layout(g);
-    return 2 * (w.positions * w.product_stride(w.samples) + g.middle.pixels() * block);
+    return most_blocks_per_tile *
+           (w.positions * w.product_stride(w.samples) + g.middle.pixels() * block);
 }
 
 }  // namespace typenet::cpu

@@ -52,13 +52,16 @@ TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const B
         }
     }
     for (; column < columns; column += lanes)
+    #pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) {
             const Vector weight = load(weights + r * weight_stride + column);
     #pragma GCC unroll 16
             for (int s = 0; s < samples; ++s)
                 sum[s][r] = multiply_add(weight, load(x + s * x_stride + column), sum[s][r]);
         }
+    #pragma GCC unroll 16
     for (int s = 0; s < samples; ++s)
+    #pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
 }
 #endif
