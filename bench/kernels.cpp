@@ -40,7 +40,7 @@ constexpr int sums_at_once = 14;
         for (std::int64_t i = 0; i < repeats; ++i)                                              \
             _Pragma("GCC unroll 14") for (simd::Vector & sum : sums) sum =                      \
                 simd::multiply_add(sum, a, b);                                                  \
-        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(simd::sum_of_lanes(sum)); \
+        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum); \
     }                                                                                           \
     attribute void read_loop_##isa(const float* values, std::int64_t count) {                   \
         namespace simd = cpu::isa;                                                              \
@@ -48,7 +48,7 @@ constexpr int sums_at_once = 14;
         for (std::int64_t i = 0; i < count; i += 8 * simd::lanes)                               \
             _Pragma("GCC unroll 8") for (int k = 0; k < 8; ++k) sums[k] +=                      \
                 simd::load(values + i + k * simd::lanes);                                       \
-        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(simd::sum_of_lanes(sum)); \
+        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum); \
     }
 #ifdef TYPENET_HAS_AVX512
 TYPENET_DEFINE_LOOPS(avx512, [[gnu::target("avx512f,avx2,fma")]])

@@ -196,6 +196,15 @@ constexpr MapLayout middle_gradient_layout(const Geometry& g) {
 /// Output blocks that a convolution's task computes together at most.
 inline constexpr int most_blocks_per_tile = 2;
 
+/// Inputs of a convolution as its weight gradient reads them of bfloat16: a row of pairs, in whole
+/// vectors, and the rows of a plane.
+constexpr std::int64_t pair_row(const Geometry& g) {
+    return blocks_of(input_layout(g).row) * block;
+}
+constexpr std::int64_t pair_count(const Geometry& g) {
+    return pair_row(g) * ((g.middle.height - 1) * g.window.stride_height + g.window.kernel_height);
+}
+
 /// Images whose gradients pass the convolution's backward together; bounds the workspace to about
 /// 8 MiB while leaving enough to share among threads.
 constexpr std::int64_t backward_chunk(const Geometry& g) {

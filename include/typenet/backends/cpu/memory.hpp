@@ -77,8 +77,11 @@ struct MemoryFacts<Cpu<T>> {
     /// Bytes that each worker of a stage needs for itself.
     static constexpr std::int64_t worker_bytes(const Geometry& g, Phase phase, std::int64_t batch) {
         if (g.winograd) return aligned(cpu::winograd_worker_values(g) * 4);
-        if (g.op == Op::convolution)
-            return aligned(cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block * 4);
+        if (g.op == Op::convolution) {
+            const std::int64_t sums = cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block;
+            const bool pairs = value_bytes != 4 && phase == Phase::training && learns(g);
+            return aligned((pairs && cpu::pair_count(g) > sums ? cpu::pair_count(g) : sums) * 4);
+        }
         if (g.op == Op::linear && phase == Phase::training && has_backward(g))
             return aligned(
                 batch *

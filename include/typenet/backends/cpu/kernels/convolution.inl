@@ -504,6 +504,9 @@ struct WeightGradient {
         (c.output_blocks_per_group + task_blocks - 1) / task_blocks * parts;
     static constexpr std::int64_t tasks =
         c.output_blocks / c.output_blocks_per_group * tasks_per_group;
+    static constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
+    /// From a row of what correlate_tile reads to the next.
+    static constexpr std::int64_t x_row = values_are_floats ? in.row : pair_row(g);
 
     const StageIo& io;
     std::int64_t first;
@@ -525,9 +528,29 @@ struct WeightGradient {
         return passes.size + (passes.larger > 0 ? 1 : 0);
     }
 
+    /// What correlate_tile reads of run `run` for `rows` rows of the output: the inputs at `x` or,
+    /// of bfloat16, their pairs in the worker's scratch, which are made at a task's first run of
+    /// each plane for all of its runs of that plane.
+    auto* values_of(const Value* x, [[maybe_unused]] int rows, [[maybe_unused]] int first_run,
+                    [[maybe_unused]] int run, [[maybe_unused]] int end_run,
+                    [[maybe_unused]] int worker) const {
+#ifdef TYPENET_PAIRS
+        constexpr int height = g.window.kernel_height;
+        const int plane_run = run - run % height;
+        const int first = first_run > plane_run ? first_run : plane_run;
+        const int end = end_run < plane_run + height ? end_run : plane_run + height;
+        auto* pairs = reinterpret_cast<std::uint32_t*>(io.scratch + worker * io.scratch_stride);
+        if (run == first)
+            pair_values(pairs, x_row, x, in.row, (rows - 1) * g.window.stride_height + end - first,
+                        (g.middle.width - 1) * pixel_stride + c.run_length, pixel_stride);
+        return pairs + (run - first) * x_row;
+#else
+        return x;
+#endif
+    }
+
     template <int blocks>
-    void compute(std::int64_t first_block, int first_run, int end_run) const {
-        constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
+    void compute(std::int64_t first_block, int first_run, int end_run, int worker) const {
         constexpr Pieces tiles = split(static_cast<int>(c.run_length), tile_pixels(blocks));
         constexpr int pass = rows_per_pass(blocks);
         const std::int64_t group = first_block / c.output_blocks_per_group;
@@ -544,21 +567,23 @@ struct WeightGradient {
             for (int row = 0; row < g.middle.height; row += pass) {
                 const int rows = g.middle.height - row < pass ? g.middle.height - row : pass;
                 for (int run = first_run; run < end_run; ++run) {
-                    const Value* source = x + forward_offsets<g>[static_cast<std::size_t>(run)] +
-                                          row * g.window.stride_height * in.row;
+                    const auto* source =
+                        values_of(x + forward_offsets<g>[static_cast<std::size_t>(run)] +
+                                      row * g.window.stride_height * in.row,
+                                  rows, first_run, run, end_run, worker);
                     float* target = sums + run * c.run_length * block;
                     for (int tile = 0; tile < tiles.number; ++tile) {
                         const bool larger = tile < tiles.larger;
                         if (larger)
                             correlate_tile<tiles.size + 1, blocks, pixel_stride>(
-                                target, c.weights_per_block, source,
-                                g.window.stride_height * in.row, y + row * middle.row, middle.row,
-                                middle.plane, rows, g.middle.width);
+                                target, c.weights_per_block, source, g.window.stride_height * x_row,
+                                y + row * middle.row, middle.row, middle.plane, rows,
+                                g.middle.width);
                         else
                             correlate_tile<tiles.size, blocks, pixel_stride>(
-                                target, c.weights_per_block, source,
-                                g.window.stride_height * in.row, y + row * middle.row, middle.row,
-                                middle.plane, rows, g.middle.width);
+                                target, c.weights_per_block, source, g.window.stride_height * x_row,
+                                y + row * middle.row, middle.row, middle.plane, rows,
+                                g.middle.width);
                         source += tiles.size + larger;
                         target += (tiles.size + larger) * block;
                     }
@@ -567,7 +592,7 @@ struct WeightGradient {
         }
     }
 
-    void operator()(std::int64_t task, int) const {
+    void operator()(std::int64_t task, int worker) const {
         const std::int64_t group = task / tasks_per_group;
         const std::int64_t start = task % tasks_per_group / parts * task_blocks;
         const int run = static_cast<int>(task % parts) * runs_per_task;
@@ -575,8 +600,9 @@ struct WeightGradient {
             run + runs_per_task < c.runs ? run + runs_per_task : static_cast<int>(c.runs);
         const std::int64_t plane = group * c.output_blocks_per_group + start;
         if constexpr (c.output_blocks_per_group % task_blocks != 0)
-            if (start + task_blocks > c.output_blocks_per_group) return compute<1>(plane, run, end);
-        compute<task_blocks>(plane, run, end);
+            if (start + task_blocks > c.output_blocks_per_group)
+                return compute<1>(plane, run, end, worker);
+        compute<task_blocks>(plane, run, end, worker);
     }
 };
 

@@ -9,6 +9,17 @@ inline constexpr int dot_samples = (registers - 1) / (dot_rows + 1);
 /// Columns summed before the lanes are added up, so that weights and inputs stay in cache.
 inline constexpr std::int64_t dot_columns = 1024;
 
+/// sums[row] += the sum of the lanes of terms[row].
+[[gnu::always_inline]] inline void add_sums(float* sums, const Vector (&terms)[dot_rows]) {
+    using Sums [[gnu::vector_size(dot_rows * 4)]] = float;
+    const Vector added = sums_of_lanes<dot_rows>(terms);
+    Sums sum, part;
+    __builtin_memcpy(&sum, sums, sizeof sum);
+    __builtin_memcpy(&part, &added, sizeof part);
+    sum += part;
+    __builtin_memcpy(sums, &sum, sizeof sum);
+}
+
 /// sums[sample][row] += sum over columns of w[row][column] * x[sample][column].
 template <int samples>
 TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const float* weights,
@@ -22,14 +33,13 @@ TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const f
 #pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) {
             const Vector weight = load(weights + r * weight_stride + column);
+            if constexpr (samples > 1) separate_loads();
 #pragma GCC unroll 16
             for (int s = 0; s < samples; ++s) sum[s][r] = multiply_add(weight, value[s], sum[s][r]);
         }
     }
 #pragma GCC unroll 16
-    for (int s = 0; s < samples; ++s)
-#pragma GCC unroll 16
-        for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
+    for (int s = 0; s < samples; ++s) add_sums(sums + s * sum_stride, sum[s]);
 }
 
 #ifdef TYPENET_PAIRS
@@ -47,22 +57,24 @@ TYPENET_MICRO_KERNEL void dot_tile(float* sums, std::int64_t sum_stride, const B
     #pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) {
             const Pairs weight = load_pairs(weights + r * weight_stride + column);
+            if constexpr (samples > 1) separate_loads();
     #pragma GCC unroll 16
             for (int s = 0; s < samples; ++s) sum[s][r] = multiply_add(weight, value[s], sum[s][r]);
         }
     }
-    for (; column < columns; column += lanes)
+    for (; column < columns; column += lanes) {
+        Pairs value[samples];
+    #pragma GCC unroll 16
+        for (int s = 0; s < samples; ++s) value[s] = load_row(x + s * x_stride + column);
     #pragma GCC unroll 16
         for (int r = 0; r < dot_rows; ++r) {
-            const Vector weight = load(weights + r * weight_stride + column);
+            const Pairs weight = load_row(weights + r * weight_stride + column);
     #pragma GCC unroll 16
-            for (int s = 0; s < samples; ++s)
-                sum[s][r] = multiply_add(weight, load(x + s * x_stride + column), sum[s][r]);
+            for (int s = 0; s < samples; ++s) sum[s][r] = multiply_add(weight, value[s], sum[s][r]);
         }
+    }
     #pragma GCC unroll 16
-    for (int s = 0; s < samples; ++s)
-    #pragma GCC unroll 16
-        for (int r = 0; r < dot_rows; ++r) sums[s * sum_stride + r] += sum_of_lanes(sum[s][r]);
+    for (int s = 0; s < samples; ++s) add_sums(sums + s * sum_stride, sum[s]);
 }
 #endif
 

@@ -37,6 +37,12 @@ using Pairs [[gnu::vector_size(lanes * 4)]] = std::uint16_t;
     __builtin_memcpy(&bits, pair, sizeof bits);
     return reinterpret_cast<Pairs>(bits - Words{});
 }
+/// A value for each lane, to be multiplied by pairs with zeros.
+[[gnu::always_inline]] inline Pairs broadcast_value(const Bf16* value) {
+    std::uint16_t bits;
+    __builtin_memcpy(&bits, value, sizeof bits);
+    return bits - Pairs{};
+}
 [[gnu::always_inline]] inline Vector multiply_add(Pairs a, Pairs b, Vector c) {
     return TYPENET_DOT(c, a, b);
 }
@@ -65,12 +71,15 @@ struct Pairs {
     __builtin_memcpy(&bits, pair, sizeof bits);
     return widen_pairs(bits - Words{});
 }
+[[gnu::always_inline]] inline Pairs broadcast_value(const Bf16* value) {
+    return {broadcast(*value), Vector{}};
+}
 [[gnu::always_inline]] inline Vector multiply_add(const Pairs& a, const Pairs& b, Vector c) {
     return multiply_add(a.lower, b.lower, multiply_add(a.upper, b.upper, c));
 }
 #endif
 
-/// As multiply_tile of floats. The last value of a run of odd length is multiplied alone.
+/// As multiply_tile of floats. The last weights of a run of odd length are paired with zeros.
 template <int pixels, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
                                         std::int64_t sum_block_stride, const Bf16* x,
@@ -88,6 +97,7 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
     for (int r = 0; r < runs.count; ++r) {
         const Bf16* source = x + runs.offsets[r];
         for (int k = 0; k < runs.length / 2; ++k) {
+            separate_loads();
             Pairs weight[blocks * vectors];
 #pragma GCC unroll 16
             for (int v = 0; v < blocks * vectors; ++v)
@@ -104,13 +114,14 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
             weights += 2 * block;
         }
         if (runs.length % 2 != 0) {
-            Vector weight[blocks * vectors];
+            Pairs weight[blocks * vectors];
 #pragma GCC unroll 16
             for (int v = 0; v < blocks * vectors; ++v)
-                weight[v] = load(weights + v / vectors * weight_block_stride + v % vectors * lanes);
+                weight[v] =
+                    load_row(weights + v / vectors * weight_block_stride + v % vectors * lanes);
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; ++p) {
-                const Vector value = broadcast(source[p * pixel_stride]);
+                const Pairs value = broadcast_value(source + p * pixel_stride);
 #pragma GCC unroll 16
                 for (int v = 0; v < blocks * vectors; ++v)
                     sum[p][v] = multiply_add(value, weight[v], sum[p][v]);
@@ -127,33 +138,28 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
                 sum[p][v]);
 }
 
-/// Values of two pixels, or of one and zeros, to be broadcast pair by pair from memory.
-struct PixelPair {
-    Words pairs;
+/// Makes pairs of the values of `rows` rows for correlate_tile: each of the first `count` values
+/// with the one `distance` further or, beyond the row, with zero.
+inline void pair_values(std::uint32_t* pairs, std::int64_t pair_row, const Bf16* x,
+                        std::int64_t x_row, std::int64_t rows, std::int64_t count,
+                        std::int64_t distance) {
+    for (std::int64_t row = 0; row < rows; ++row)
+        for (std::int64_t i = 0; i < count; i += lanes) {
+            const Bf16* source = x + row * x_row + i;
+            Words pair = load_bits(source);
+            if (i + distance < count) pair |= load_bits(source + distance) << 16;
+            __builtin_memcpy(pairs + row * pair_row + i, &pair, sizeof pair);
+        }
+}
 
-    /// `lanes` values are read there: an Arena ends later than it is asked to.
-    [[gnu::always_inline]] PixelPair(const Bf16* first, const Bf16* second, bool alone) {
-        Halves lower, upper{};
-        __builtin_memcpy(&lower, first, sizeof lower);
-        if (!alone) __builtin_memcpy(&upper, second, sizeof upper);
-#ifdef TYPENET_DOT
-        pairs = reinterpret_cast<Words>(join(lower, upper));
-#else
-        pairs = __builtin_convertvector(lower, Words) | __builtin_convertvector(upper, Words) << 16;
-#endif
-        __asm__("" : "+m"(pairs));  // else g++ takes each lane from the register, which is slower
-    }
-    [[gnu::always_inline]] Pairs operator[](int k) const {
-        return broadcast_pair(reinterpret_cast<const std::uint32_t*>(&pairs) + k);
-    }
-};
-
-/// As correlate_tile of floats. The last pixel of a row of odd length is paired with zeros.
+/// As correlate_tile of floats, with the pairs that pair_values made of pixels beside each other;
+/// x_row and pixel_stride count pairs. The last gradient of a row of odd length is paired with
+/// zeros.
 template <int values, int blocks, int pixel_stride>
-TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const Bf16* x,
-                                         std::int64_t x_row, const Bf16* y, std::int64_t y_row,
-                                         std::int64_t y_block_stride, int rows, int columns) {
-    static_assert(values <= lanes);
+TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride,
+                                         const std::uint32_t* x, std::int64_t x_row, const Bf16* y,
+                                         std::int64_t y_row, std::int64_t y_block_stride, int rows,
+                                         int columns) {
     Vector sum[values][blocks * vectors];
 #pragma GCC unroll 16
     for (int k = 0; k < values; ++k)
@@ -171,10 +177,9 @@ TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_str
             const Bf16* place = y + v / vectors * y_block_stride + v % vectors * lanes;
             g[v] = alone ? load_row(place) : load_rows(place);
         }
-        const PixelPair pixels(x, x + pixel_stride, alone);
 #pragma GCC unroll 16
         for (int k = 0; k < values; ++k) {
-            const Pairs value = pixels[k];
+            const Pairs value = broadcast_pair(x + k);
 #pragma GCC unroll 16
             for (int v = 0; v < blocks * vectors; ++v)
                 sum[k][v] = multiply_add(value, g[v], sum[k][v]);

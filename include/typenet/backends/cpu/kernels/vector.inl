@@ -35,11 +35,14 @@ using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
 [[gnu::always_inline]] inline void store(float* target, Vector v) {
     __builtin_memcpy(target, &v, sizeof v);
 }
-/// A bfloat16 is the upper half of a float: widened it is exact, narrowed it is rounded as in Bf16.
-[[gnu::always_inline]] inline Vector load(const Bf16* source) {
+[[gnu::always_inline]] inline Words load_bits(const Bf16* source) {
     Halves halves;
     __builtin_memcpy(&halves, source, sizeof halves);
-    return reinterpret_cast<Vector>(__builtin_convertvector(halves, Words) << 16);
+    return __builtin_convertvector(halves, Words);
+}
+/// A bfloat16 is the upper half of a float: widened it is exact, narrowed it is rounded as in Bf16.
+[[gnu::always_inline]] inline Vector load(const Bf16* source) {
+    return reinterpret_cast<Vector>(load_bits(source) << 16);
 }
 [[gnu::always_inline]] inline void store(Bf16* target, Vector v) {
     const Words bits = reinterpret_cast<Words>(v);
@@ -52,6 +55,12 @@ using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
     return value - Vector{};
 }
 
+/// Compilers move no load across this: what was loaded before is not loaded anew as an operand of
+/// each instruction that uses it, and what is loaded after is not kept for it on the stack.
+[[gnu::always_inline]] inline void separate_loads() {
+    __asm__ volatile("" ::: "memory");
+}
+
 /// a * b + c, with one rounding where the instruction set has it.
 [[gnu::always_inline]] inline Vector multiply_add(Vector a, Vector b, Vector c) {
     return TYPENET_FMA(a, b, c);
@@ -61,20 +70,31 @@ using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
     return TYPENET_SQRT(v);
 }
 
-/// v with each lane in the place of the one `distance` (a power of two) away.
+/// Sums of lanes `distance` (a power of two) apart: those of `b` in the lanes whose number has that
+/// bit, those of `a` in the others.
 template <int distance, int... lane>
-[[gnu::always_inline]] inline Vector swap_lanes(Vector v, std::integer_sequence<int, lane...>) {
-    return __builtin_shufflevector(v, v, (lane ^ distance)...);
+[[gnu::always_inline]] inline Vector add_apart(Vector a, Vector b,
+                                               std::integer_sequence<int, lane...>) {
+    return __builtin_shufflevector(a, b, (lane & distance ? lanes + lane : lane)...) +
+           __builtin_shufflevector(
+               a, b, (lane & distance ? lanes + lane - distance : lane + distance)...);
 }
 
-/// Sum of the lanes, in a fixed tree.
-template <int width = lanes / 2>
-[[gnu::always_inline]] inline float sum_of_lanes(Vector v) {
-    v += swap_lanes<width>(v, std::make_integer_sequence<int, lanes>{});
-    if constexpr (width > 1)
-        return sum_of_lanes<width / 2>(v);
-    else
+/// Sums of the lanes of `count` vectors (a power of two), in a fixed tree: lane i of the result has
+/// the sum of v[i].
+template <int count, int distance = 1>
+[[gnu::always_inline]] inline Vector sums_of_lanes(const Vector* v) {
+    constexpr std::make_integer_sequence<int, lanes> sequence{};
+    if constexpr (distance == lanes) {
         return v[0];
+    } else {
+        constexpr int left = count > 1 ? count / 2 : 1;
+        Vector sums[left];
+#pragma GCC unroll 16
+        for (int i = 0; i < left; ++i)
+            sums[i] = add_apart<distance>(v[2 * i % count], v[(2 * i + 1) % count], sequence);
+        return sums_of_lanes<left, 2 * distance>(sums);
+    }
 }
 
 /// max(v, 0) that keeps NaN.
