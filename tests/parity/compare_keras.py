@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Compares the Keras recipe with Keras itself, on PyTorch: python3 -m venv V, V/bin/pip install keras
+torch h5py, then V/bin/python tests/parity/compare_keras.py cifar10. The exit code is 1 where the
+probabilities differ by more than the limit.
+
+Keras makes the network and its initial weights, which travel by save_weights and
+scripts/convert-keras. Compared are the probabilities that `alexnet predict` gives for test images, and
+the weights after three steps of Adam at batch 64 without dropout, in PyTorch's order. For the latter
+no limit is set: compare_systems.py shows why.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ["KERAS_BACKEND"] = "torch"
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from keras import layers  # noqa: E402
+
+from compare_steps import ROOT, parse_and_build, read_cifar10  # noqa: E402
+from make_goldens import load  # noqa: E402
+
+LIMIT = 1e-4
+IMAGES = 16
+STEPS = 3
+
+
+def make_model():
+    return keras.Sequential([
+        keras.Input((32, 32, 3)),
+        layers.Resizing(227, 227),
+        layers.Conv2D(96, 11, 4, activation="relu"), layers.MaxPooling2D(3, 2),
+        layers.Conv2D(256, 5, padding="same", activation="relu"), layers.MaxPooling2D(3, 2),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(256, 3, padding="same", activation="relu"), layers.MaxPooling2D(3, 2),
+        layers.Flatten(),
+        layers.Dense(4096, activation="relu"), layers.Dense(4096, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ])
+
+
+def convert(model, folder):
+    """The model's weights as a safetensors file in PyTorch's layouts; returns its path."""
+    model.save_weights(folder / "model.weights.h5")
+    path = folder / "model.safetensors"
+    subprocess.run([sys.executable, ROOT / "scripts/convert-keras", folder / "model.weights.h5",
+                    path], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def compare_probabilities(label, model, options, folder, pixels):
+    """Of `pixels` [n, 32, 32, 3] in uint8; returns whether they are within the limit."""
+    names = []
+    for i, image in enumerate(pixels):
+        names.append(folder / f"{i}.ppm")
+        names[-1].write_bytes(b"P6 32 32 255\n" + image.tobytes())
+    subprocess.run(
+        [options.build / "examples/alexnet/alexnet", "predict", "--json", folder / "found.json",
+         "--weights", convert(model, folder), *names], check=True, stdout=subprocess.DEVNULL)
+    found = json.loads((folder / "found.json").read_text())
+    wanted = model.predict(pixels.astype(np.float32) / 255, verbose=0)
+    errors = [abs(guess["probability"] / row[int(guess["class"].split()[-1])] - 1)
+              for image, row in zip(found, wanted) for guess in image["top"]]
+    print(f"{label}: the five largest probabilities of {len(pixels)} images differ by at most "
+          f"{max(errors):.1e} of themselves")
+    return max(errors) <= LIMIT and len(errors) == 5 * len(pixels)
+
+
+def train_keras(model, pixels, labels, seed):
+    """The losses of the first steps."""
+    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
+    torch.manual_seed(seed)
+    loader = torch.utils.data.DataLoader(range(len(labels)), batch_size=64, shuffle=True)
+    losses = []
+    for _, indices in zip(range(STEPS), loader):
+        x = pixels[indices].permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
+        losses.append(float(model.evaluate(x, labels[indices].numpy(), batch_size=64, verbose=0)))
+        model.train_on_batch(x, labels[indices].numpy())
+    return np.array(losses)
+
+
+def main():
+    options, program = parse_and_build(__doc__.splitlines()[0], "parity_systems")
+    subprocess.run(["cmake", "--build", options.build, "--target", "alexnet"], check=True,
+                   stdout=subprocess.DEVNULL)
+    keras.utils.set_random_seed(options.seed)
+    model = make_model()
+    pixels, labels = read_cifar10(options.data)
+    tests = pixels[:IMAGES].permute(0, 2, 3, 1).contiguous().numpy()
+    with tempfile.TemporaryDirectory(dir=options.build) as name:
+        folder = pathlib.Path(name)
+        good = compare_probabilities("initial weights", model, options, folder, tests)
+        start = load(folder / "model.safetensors")[1]
+        output = subprocess.run(
+            [program, "keras", folder / "model.safetensors", folder / "ours", options.data,
+             str(options.seed), str(STEPS)], check=True, text=True, stdout=subprocess.PIPE).stdout
+        ours = load(folder / "ours")[1]
+        losses = train_keras(model, pixels, labels, options.seed)
+        good = compare_probabilities("after Keras's steps", model, options, folder, tests) and good
+        theirs = load(folder / "model.safetensors")[1]
+    difference = np.abs(np.array([float(line) for line in output.split()]) / losses - 1).max()
+    changes = {name: np.linalg.norm(ours[name].astype(np.float64) - theirs[name]) /
+               np.linalg.norm(theirs[name].astype(np.float64) - start[name]) for name in start}
+    worst = max(changes, key=changes.get)
+    print(f"{STEPS} steps of Adam: loss {difference:.1e}, difference over change at most "
+          f"{changes[worst]:.1e} ({worst}), median of the tensors "
+          f"{np.median(list(changes.values())):.1e}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
