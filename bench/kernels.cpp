@@ -31,24 +31,24 @@ using Network = models::AlexNet;
 /// factors they fill sixteen registers.
 constexpr int sums_at_once = 14;
 
-#define TYPENET_DEFINE_LOOPS(isa, attribute)                                                    \
-    attribute void multiply_add_loop_##isa(std::int64_t repeats, float factor) {                \
-        namespace simd = cpu::isa;                                                              \
-        const simd::Vector a = simd::broadcast(factor), b = simd::broadcast(1 - factor);        \
-        simd::Vector sums[sums_at_once];                                                        \
-        for (int k = 0; k < sums_at_once; ++k) sums[k] = simd::broadcast(factor * float(k));    \
-        for (std::int64_t i = 0; i < repeats; ++i)                                              \
-            _Pragma("GCC unroll 14") for (simd::Vector & sum : sums) sum =                      \
-                simd::multiply_add(sum, a, b);                                                  \
-        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum); \
-    }                                                                                           \
-    attribute void read_loop_##isa(const float* values, std::int64_t count) {                   \
-        namespace simd = cpu::isa;                                                              \
-        simd::Vector sums[8] = {};                                                              \
-        for (std::int64_t i = 0; i < count; i += 8 * simd::lanes)                               \
-            _Pragma("GCC unroll 8") for (int k = 0; k < 8; ++k) sums[k] +=                      \
-                simd::load(values + i + k * simd::lanes);                                       \
-        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum); \
+#define TYPENET_DEFINE_LOOPS(isa, attribute)                                                 \
+    attribute void multiply_add_loop_##isa(std::int64_t repeats, float factor) {             \
+        namespace simd = cpu::isa;                                                           \
+        const simd::Vector a = simd::broadcast(factor), b = simd::broadcast(1 - factor);     \
+        simd::Vector sums[sums_at_once];                                                     \
+        for (int k = 0; k < sums_at_once; ++k) sums[k] = simd::broadcast(factor * float(k)); \
+        for (std::int64_t i = 0; i < repeats; ++i)                                           \
+            _Pragma("GCC unroll 14") for (simd::Vector & sum : sums) sum =                   \
+                simd::multiply_add(sum, a, b);                                               \
+        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum);                  \
+    }                                                                                        \
+    attribute void read_loop_##isa(const float* values, std::int64_t count) {                \
+        namespace simd = cpu::isa;                                                           \
+        simd::Vector sums[8] = {};                                                           \
+        for (std::int64_t i = 0; i < count; i += 8 * simd::lanes)                            \
+            _Pragma("GCC unroll 8") for (int k = 0; k < 8; ++k) sums[k] +=                   \
+                simd::load(values + i + k * simd::lanes);                                    \
+        for (const simd::Vector& sum : sums) benchmark::DoNotOptimize(sum);                  \
     }
 #ifdef TYPENET_HAS_AVX512
 TYPENET_DEFINE_LOOPS(avx512, [[gnu::target("avx512f,avx2,fma")]])

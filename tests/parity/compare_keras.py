@@ -19,10 +19,9 @@ import tempfile
 os.environ["KERAS_BACKEND"] = "torch"
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-import torch  # noqa: E402
 from keras import layers  # noqa: E402
 
-from compare_steps import ROOT, parse_and_build, read_cifar10  # noqa: E402
+from comparison import ROOT, batches, compare, parse_and_build, read_cifar10, run  # noqa: E402
 from make_goldens import load  # noqa: E402
 
 LIMIT = 1e-4
@@ -72,16 +71,14 @@ def compare_probabilities(label, model, options, folder, pixels):
     return max(errors) <= LIMIT and len(errors) == 5 * len(pixels)
 
 
-def train_keras(model, pixels, labels, seed):
-    """The losses of the first steps."""
+def train_keras(model, data, seed):
+    """The losses of the first steps, each before its update."""
     model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
-    torch.manual_seed(seed)
-    loader = torch.utils.data.DataLoader(range(len(labels)), batch_size=64, shuffle=True)
     losses = []
-    for _, indices in zip(range(STEPS), loader):
-        x = pixels[indices].permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
-        losses.append(float(model.evaluate(x, labels[indices].numpy(), batch_size=64, verbose=0)))
-        model.train_on_batch(x, labels[indices].numpy())
+    for pixels, labels in batches(data, seed, 64, STEPS):
+        x = pixels.permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
+        losses.append(float(model.train_on_batch(x, labels.numpy())))
+        model.reset_metrics()  # else a loss is the mean since the first
     return np.array(losses)
 
 
@@ -91,26 +88,20 @@ def main():
                    stdout=subprocess.DEVNULL)
     keras.utils.set_random_seed(options.seed)
     model = make_model()
-    pixels, labels = read_cifar10(options.data)
-    tests = pixels[:IMAGES].permute(0, 2, 3, 1).contiguous().numpy()
+    data = read_cifar10(options.data)
+    tests = data[0][:IMAGES].permute(0, 2, 3, 1).contiguous().numpy()
     with tempfile.TemporaryDirectory(dir=options.build) as name:
         folder = pathlib.Path(name)
         good = compare_probabilities("initial weights", model, options, folder, tests)
         start = load(folder / "model.safetensors")[1]
-        output = subprocess.run(
-            [program, "keras", folder / "model.safetensors", folder / "ours", options.data,
-             str(options.seed), str(STEPS)], check=True, text=True, stdout=subprocess.PIPE).stdout
-        ours = load(folder / "ours")[1]
-        losses = train_keras(model, pixels, labels, options.seed)
+        losses = run(program, "keras", folder / "model.safetensors", folder / "ours", options.data,
+                     options.seed, STEPS)
+        ours = losses, load(folder / "ours")[1]
+        losses = train_keras(model, data, options.seed)
         good = compare_probabilities("after Keras's steps", model, options, folder, tests) and good
-        theirs = load(folder / "model.safetensors")[1]
-    difference = np.abs(np.array([float(line) for line in output.split()]) / losses - 1).max()
-    changes = {name: np.linalg.norm(ours[name].astype(np.float64) - theirs[name]) /
-               np.linalg.norm(theirs[name].astype(np.float64) - start[name]) for name in start}
-    worst = max(changes, key=changes.get)
-    print(f"{STEPS} steps of Adam: loss {difference:.1e}, difference over change at most "
-          f"{changes[worst]:.1e} ({worst}), median of the tensors "
-          f"{np.median(list(changes.values())):.1e}")
+        theirs = losses, load(folder / "model.safetensors")[1]
+    print(f"{STEPS} steps of Adam, seed {options.seed}:")
+    compare("typenet and Keras", ours, theirs, start)
     return 0 if good else 1
 
 

@@ -8,7 +8,6 @@ F.interpolate resizes them. PyTorch without oneDNN is compared with PyTorch as w
 to it than it is to itself.
 """
 
-import argparse
 import pathlib
 import subprocess
 import sys
@@ -16,21 +15,13 @@ import tempfile
 
 import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 
+from comparison import parse_and_build, read_cifar10
 from make_goldens import alexnet_network, load
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOSS_LIMIT = 1e-5
 CHANGE_LIMITS = {25: 1e-2, 100: 1e-1}  # by step
-
-
-def read_cifar10(folder):
-    """Pixels [n, 3, 32, 32] and labels of the training images."""
-    files = [folder / f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)]
-    records = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, 3073) for file in files])
-    return torch.tensor(records[:, 1:].reshape(-1, 3, 32, 32)), torch.tensor(records[:, 0]).long()
 
 
 def forward(network, x):
@@ -98,19 +89,6 @@ def compare(label, ours, theirs):
               f"median of the tensors {median:.1e}")
         good = good and changes[worst] <= limit
     return good
-
-
-def parse_and_build(description, target):
-    """(options, the program `target`), of what these comparisons are given."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("data", type=pathlib.Path, help="folder with cifar-10-batches-bin")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="FOLDER",
-                        help="a configured build of typenet (default build)")
-    options = parser.parse_args()
-    subprocess.run(["cmake", "--build", options.build, "--target", target], check=True,
-                   stdout=subprocess.DEVNULL)
-    return options, options.build / "tests/parity" / target
 
 
 def main():

@@ -13,7 +13,6 @@ keras     the Keras recipe's network: three steps of Adam at batch 64, without d
 """
 
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -23,31 +22,15 @@ import torch.nn.functional as F
 import torchvision
 from PIL import Image
 
-from compare_steps import parse_and_build, read_cifar10
+from comparison import ROOT, batches, compare, parse_and_build, read_cifar10, run
 from make_goldens import KerasAdam, keras_input, keras_network, load
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests/cli"))
 from make_alexnet import main as make_alexnet, save_safetensors  # noqa: E402
 
 LOGIT_LIMIT = 1e-4
 CHANGE_LIMIT = 1e-2
 PREPARE = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
-
-
-def run(program, *arguments):
-    command = [program, *map(str, arguments)]
-    output = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
-    return [float(line) for line in output.split()]
-
-
-def batches(data, seed, size, steps):
-    """(pixels [n, 3, 32, 32], labels) of the first steps, as a shuffling DataLoader gives them."""
-    pixels, labels = data
-    torch.manual_seed(seed)
-    loader = torch.utils.data.DataLoader(range(len(labels)), batch_size=size, shuffle=True)
-    for _, indices in zip(range(steps), loader):
-        yield pixels[indices], labels[indices]
 
 
 def train(network, parameters, optimizer, inputs):
@@ -60,21 +43,6 @@ def train(network, parameters, optimizer, inputs):
         optimizer.step()
         losses.append(loss.item())
     return np.array(losses), {name: p.detach().numpy().copy() for name, p in parameters.items()}
-
-
-def compare(label, ours, theirs, start):
-    """Prints how far `ours` is from `theirs`; returns the largest difference over change."""
-    losses = np.abs(np.array(ours[0]) / theirs[0] - 1).max()
-    changes = {}
-    for name, initial in start.items():
-        change = np.linalg.norm(theirs[1][name].astype(np.float64) - initial)
-        if change > 0:
-            apart = ours[1][name].astype(np.float64) - theirs[1][name]
-            changes[name] = np.linalg.norm(apart) / change
-    worst = max(changes, key=changes.get)
-    print(f"  {label}: loss {losses:.1e}, difference over change at most {changes[worst]:.1e} "
-          f"({worst}), median of the tensors {np.median(list(changes.values())):.1e}")
-    return changes[worst]
 
 
 def check_logits(program, folder):

@@ -79,8 +79,9 @@ struct MemoryFacts<Cpu<T>> {
         if (g.winograd) return aligned(cpu::winograd_worker_values(g) * 4);
         if (g.op == Op::convolution) {
             const std::int64_t sums = cpu::most_blocks_per_tile * g.middle.pixels() * cpu::block;
-            const bool pairs = value_bytes != 4 && phase == Phase::training && learns(g);
-            return aligned((pairs && cpu::pair_count(g) > sums ? cpu::pair_count(g) : sums) * 4);
+            if (value_bytes == 4 || phase == Phase::inference || !learns(g))
+                return aligned(sums * 4);
+            return aligned(detail::larger(sums, cpu::pair_count(g)) * 4);
         }
         if (g.op == Op::linear && phase == Phase::training && has_backward(g))
             return aligned(

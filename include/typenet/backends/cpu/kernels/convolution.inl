@@ -505,7 +505,8 @@ struct WeightGradient {
     static constexpr std::int64_t tasks =
         c.output_blocks / c.output_blocks_per_group * tasks_per_group;
     static constexpr int pixel_stride = g.window.stride_width * static_cast<int>(in.pixel);
-    /// From a row of what correlate_tile reads to the next.
+    /// What correlate_tile reads of inputs, and how far apart its rows are.
+    using Factor = std::conditional_t<values_are_floats, Value, std::uint32_t>;
     static constexpr std::int64_t x_row = values_are_floats ? in.row : pair_row(g);
 
     const StageIo& io;
@@ -528,22 +529,15 @@ struct WeightGradient {
         return passes.size + (passes.larger > 0 ? 1 : 0);
     }
 
-    /// What correlate_tile reads of run `run` for `rows` rows of the output: the inputs at `x` or,
-    /// of bfloat16, their pairs in the worker's scratch, which are made at a task's first run of
-    /// each plane for all of its runs of that plane.
-    auto* values_of(const Value* x, [[maybe_unused]] int rows, [[maybe_unused]] int first_run,
-                    [[maybe_unused]] int run, [[maybe_unused]] int end_run,
-                    [[maybe_unused]] int worker) const {
+    /// `rows` rows of inputs from `x` on as correlate_tile reads them: in place or, of bfloat16, as
+    /// pairs in the worker's scratch.
+    const Factor* readable(const Value* x, [[maybe_unused]] std::int64_t rows,
+                           [[maybe_unused]] int worker) const {
 #ifdef TYPENET_PAIRS
-        constexpr int height = g.window.kernel_height;
-        const int plane_run = run - run % height;
-        const int first = first_run > plane_run ? first_run : plane_run;
-        const int end = end_run < plane_run + height ? end_run : plane_run + height;
         auto* pairs = reinterpret_cast<std::uint32_t*>(io.scratch + worker * io.scratch_stride);
-        if (run == first)
-            pair_values(pairs, x_row, x, in.row, (rows - 1) * g.window.stride_height + end - first,
-                        (g.middle.width - 1) * pixel_stride + c.run_length, pixel_stride);
-        return pairs + (run - first) * x_row;
+        pair_values(pairs, x_row, x, in.row, rows,
+                    (g.middle.width - 1) * pixel_stride + c.run_length, pixel_stride);
+        return pairs;
 #else
         return x;
 #endif
@@ -566,11 +560,18 @@ struct WeightGradient {
                 planes + sample * middle.sample + first_block * middle.plane + middle.origin;
             for (int row = 0; row < g.middle.height; row += pass) {
                 const int rows = g.middle.height - row < pass ? g.middle.height - row : pass;
-                for (int run = first_run; run < end_run; ++run) {
-                    const auto* source =
-                        values_of(x + forward_offsets<g>[static_cast<std::size_t>(run)] +
-                                      row * g.window.stride_height * in.row,
-                                  rows, first_run, run, end_run, worker);
+                const Factor* plane = nullptr;
+                for (int run = first_run; run < end_run; ++run, plane += x_row) {
+                    // The runs of a plane read overlapping rows.
+                    const int kernel_row = run % g.window.kernel_height;
+                    if (run == first_run || kernel_row == 0) {
+                        const int left = g.window.kernel_height - kernel_row;
+                        const int runs = end_run - run < left ? end_run - run : left;
+                        plane = readable(x + forward_offsets<g>[static_cast<std::size_t>(run)] +
+                                             row * g.window.stride_height * in.row,
+                                         (rows - 1) * g.window.stride_height + runs, worker);
+                    }
+                    const Factor* source = plane;
                     float* target = sums + run * c.run_length * block;
                     for (int tile = 0; tile < tiles.number; ++tile) {
                         const bool larger = tile < tiles.larger;

@@ -139,7 +139,7 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
 }
 
 /// Makes pairs of the values of `rows` rows for correlate_tile: each of the first `count` values
-/// with the one `distance` further or, beyond the row, with zero.
+/// with the one `distance` further. What lies beyond the row is multiplied by zeros.
 inline void pair_values(std::uint32_t* pairs, std::int64_t pair_row, const Bf16* x,
                         std::int64_t x_row, std::int64_t rows, std::int64_t count,
                         std::int64_t distance) {
