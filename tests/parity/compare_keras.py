@@ -27,6 +27,7 @@ from make_goldens import load  # noqa: E402
 LIMIT = 1e-4
 IMAGES = 16
 STEPS = 3
+BATCH = 64
 
 
 def make_model():
@@ -75,7 +76,7 @@ def train_keras(model, data, seed):
     """The losses of the first steps, each before its update."""
     model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
     losses = []
-    for pixels, labels in batches(data, seed, 64, STEPS):
+    for pixels, labels in batches(data, seed, BATCH, STEPS):
         x = pixels.permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
         losses.append(float(model.train_on_batch(x, labels.numpy())))
         model.reset_metrics()  # else a loss is the mean since the first
@@ -95,7 +96,7 @@ def main():
         good = compare_probabilities("initial weights", model, options, folder, tests)
         start = load(folder / "model.safetensors")[1]
         losses = run(program, "keras", folder / "model.safetensors", folder / "ours", options.data,
-                     options.seed, STEPS)
+                     options.seed, STEPS, BATCH)
         ours = losses, load(folder / "ours")[1]
         losses = train_keras(model, data, options.seed)
         good = compare_probabilities("after Keras's steps", model, options, folder, tests) and good

@@ -45,8 +45,8 @@ def run(program, *arguments):
     return [float(line) for line in output.split()]
 
 
-def compare(label, ours, theirs, start):
-    """Prints how far `ours` is from `theirs`; returns the largest difference over change."""
+def differences(ours, theirs, start):
+    """(largest relative difference of the losses, {tensor: difference over its change})."""
     losses = np.abs(np.array(ours[0]) / theirs[0] - 1).max()
     changes = {}
     for name, initial in start.items():
@@ -54,7 +54,17 @@ def compare(label, ours, theirs, start):
         if change > 0:
             apart = ours[1][name].astype(np.float64) - theirs[1][name]
             changes[name] = np.linalg.norm(apart) / change
+    return losses, changes
+
+
+def report(label, losses, changes):
+    """Prints what differences() gave; returns the largest difference over change."""
     worst = max(changes, key=changes.get)
     print(f"  {label}: loss {losses:.1e}, difference over change at most {changes[worst]:.1e} "
           f"({worst}), median of the tensors {np.median(list(changes.values())):.1e}")
     return changes[worst]
+
+
+def compare(label, ours, theirs, start):
+    """Prints how far `ours` is from `theirs`; returns the largest difference over change."""
+    return report(label, *differences(ours, theirs, start))

@@ -2,7 +2,7 @@
 //
 //     parity_systems logits WEIGHTS OUT PHOTO...    torchvision's AlexNet's logits of photos
 //     parity_systems finetune WEIGHTS OUT DATA SEED STEPS
-//     parity_systems keras WEIGHTS OUT DATA SEED STEPS
+//     parity_systems keras WEIGHTS OUT DATA SEED STEPS BATCH
 //
 // The last two train on CIFAR-10 in DATA without dropout, in PyTorch's order for the seed, as the
 // recipes do; OUT gets the weights, and stdout the loss of each step.
@@ -75,13 +75,14 @@ void fine_tune(const Arguments& arguments) {
 }
 
 void train_keras(const Arguments& arguments) {
+    const auto size = static_cast<std::int64_t>(testing::whole_number(arguments[5]));
     Model<testing::KerasWithoutDropout<96, 256, 384, 384, 256, 4096>> model;
     load(model, arguments[0]);
     Trainer trainer{
         model, CrossEntropy{},
         Adam{.learning_rate = 1e-4f, .epsilon = 1e-7f, .epsilon_mode = AdamEpsilon::keras},
-        Batch{64}};
-    train(arguments, 64, [&](const ImageBatch& batch) {
+        Batch{size}};
+    train(arguments, size, [&](const ImageBatch& batch) {
         trainer.step(batch);
         return trainer.loss();
     });
@@ -98,7 +99,7 @@ int main(int argc, char** argv) {
             write_logits(arguments);
         else if (what == "finetune" && arguments.size() == 5)
             fine_tune(arguments);
-        else if (what == "keras" && arguments.size() == 5)
+        else if (what == "keras" && arguments.size() == 6)
             train_keras(arguments);
         else
             throw Error("usage: see the first lines of tests/parity/systems.cpp");

@@ -7,6 +7,32 @@ struct Runs {
     int length;
 };
 
+/// Stores a tile's sums or, with `add`, adds them to what is there: a sum of many parts that are
+/// summed apart rounds less than one that runs on.
+template <int rows, int blocks>
+[[gnu::always_inline]] inline void store_tile(float* sums, std::int64_t row_stride,
+                                              std::int64_t block_stride,
+                                              const Vector (&sum)[rows][blocks * vectors],
+                                              bool add) {
+    if (add) {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v) {
+                float* place =
+                    sums + r * row_stride + v / vectors * block_stride + v % vectors * lanes;
+                store(place, load(place) + sum[r][v]);
+            }
+    } else {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 16
+            for (int v = 0; v < blocks * vectors; ++v)
+                store(sums + r * row_stride + v / vectors * block_stride + v % vectors * lanes,
+                      sum[r][v]);
+    }
+}
+
 #ifdef TYPENET_PAIRS
     #include "typenet/backends/cpu/kernels/pairs.inl"
 #endif
@@ -49,26 +75,13 @@ constexpr int blocks_per_tile(int pixels, std::int64_t count) {
 /// The micro-kernel of the forward pass and of the data gradient, keyed on its tile alone:
 /// sums[pixel][16 * blocks] += sum over runs r and values k of
 /// x[pixel * pixel_stride + offsets[r] + k] * weights[r][k][16 * blocks].
-/// Without `accumulate` the sums start from zero.
+/// Without `accumulate` the sums are stored, not added.
 template <int pixels, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stride,
                                         std::int64_t sum_block_stride, const float* x,
                                         const float* weights, std::int64_t weight_block_stride,
                                         Runs runs, bool accumulate) {
-    Vector sum[pixels][blocks * vectors];
-    if (accumulate) {
-#pragma GCC unroll 16
-        for (int p = 0; p < pixels; ++p)
-#pragma GCC unroll 16
-            for (int v = 0; v < blocks * vectors; ++v)
-                sum[p][v] = load(sums + p * sum_pixel_stride + v / vectors * sum_block_stride +
-                                 v % vectors * lanes);
-    } else {
-#pragma GCC unroll 16
-        for (int p = 0; p < pixels; ++p)
-#pragma GCC unroll 16
-            for (int v = 0; v < blocks * vectors; ++v) sum[p][v] = Vector{};
-    }
+    Vector sum[pixels][blocks * vectors] = {};
     for (int r = 0; r < runs.count; ++r) {
         const float* source = x + runs.offsets[r];
         for (int k = 0; k < runs.length; ++k) {
@@ -86,13 +99,7 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
             weights += block;
         }
     }
-#pragma GCC unroll 16
-    for (int p = 0; p < pixels; ++p)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            store(
-                sums + p * sum_pixel_stride + v / vectors * sum_block_stride + v % vectors * lanes,
-                sum[p][v]);
+    store_tile<pixels, blocks>(sums, sum_pixel_stride, sum_block_stride, sum, accumulate);
 }
 
 /// A row of `count` pixels, cut into tiles.
@@ -267,17 +274,22 @@ struct MiddleGradient {
                 for (int y = 0; y < g.middle.height; ++y)
                     for (std::int64_t i = 0; i < row; i += lanes)
                         store(target + y * middle.row + i, load(sums + y * row + i));
-            for (std::int64_t i = 0; i < g.output.pixels(); ++i)
-                for (int v = 0; v < vectors; ++v) {
-                    const Vector value = load(source + i * block + v * lanes);
-                    const Mask code = load_codes(codes + i * block + v * lanes);
-                    total[v] += keep_where(code != dead_code, value);
-                }
+            for (std::int64_t y = 0; y < g.output.height; ++y) {
+                Vector part[vectors] = {};
+                for (std::int64_t i = y * g.output.width; i < (y + 1) * g.output.width; ++i)
+                    for (int v = 0; v < vectors; ++v) {
+                        const Vector value = load(source + i * block + v * lanes);
+                        const Mask code = load_codes(codes + i * block + v * lanes);
+                        part[v] += keep_where(code != dead_code, value);
+                    }
+                for (int v = 0; v < vectors; ++v) total[v] += part[v];
+            }
         } else {
             clear_halo(start, g.middle, gradient_halo(g));
             const Value* values =
                 io.output + (first + sample) * out.sample + plane * out.plane + out.origin;
-            for (int y = 0; y < g.middle.height; ++y)
+            for (int y = 0; y < g.middle.height; ++y) {
+                Vector part[vectors] = {};
                 for (int x = 0; x < g.middle.width; ++x)
                     for (int v = 0; v < vectors; ++v) {
                         Vector value = load(source + y * gradient.row + x * block + v * lanes);
@@ -285,9 +297,11 @@ struct MiddleGradient {
                             value = keep_where(
                                 load(values + y * out.row + x * block + v * lanes) > Vector{},
                                 value);
-                        total[v] += value;
+                        part[v] += value;
                         store(target + y * middle.row + x * block + v * lanes, value);
                     }
+                for (int v = 0; v < vectors; ++v) total[v] += part[v];
+            }
         }
         float* share = bias_shares + sample * packed_bias_count(g) + plane * block;
         for (int v = 0; v < vectors; ++v) store(share + v * lanes, total[v]);
@@ -455,13 +469,7 @@ template <int values, int blocks, int pixel_stride>
 TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_stride, const float* x,
                                          std::int64_t x_row, const float* y, std::int64_t y_row,
                                          std::int64_t y_block_stride, int rows, int columns) {
-    Vector sum[values][blocks * vectors];
-#pragma GCC unroll 16
-    for (int k = 0; k < values; ++k)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            sum[k][v] =
-                load(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes);
+    Vector sum[values][blocks * vectors] = {};
     for (int row = 0; row < rows; ++row) {
         const float* source = x + row * x_row;
         const float* gradient = y + row * y_row;
@@ -481,12 +489,7 @@ TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_str
             gradient += block;
         }
     }
-#pragma GCC unroll 16
-    for (int k = 0; k < values; ++k)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            store(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes,
-                  sum[k][v]);
+    store_tile<values, blocks>(sums, block, sum_block_stride, sum, true);
 }
 
 /// Weight gradient: a task adds, sample by sample, the gradients of some runs of some output

@@ -253,6 +253,9 @@ void update(ThreadPool& pool, const Rule& rule, std::int64_t count, float* param
 
 /// Rows of weights that are in registers together; a divisor of linear_rows_per_pass.
 inline constexpr int backward_rows = registers == 32 ? 8 : 4;
+/// Rows whose share of the data gradient is summed apart, which rounds less than one long sum; a
+/// multiple of linear_rows_per_pass.
+inline constexpr std::int64_t rows_per_share = 256;
 
 /// One pass over `backward_rows` rows of weights. Of each column the data gradient,
 /// dx[sample] += sum over rows of dy[sample][row] * weight[row], and the weight gradient, sum over
@@ -272,15 +275,15 @@ TYPENET_MICRO_KERNEL void backward_tile(const RuleVectors<Rule>* rule, float* ta
             for (int r = 0; r < backward_rows; ++r) weight[r] = load(values + r * stride + column);
         for (std::int64_t s = 0; s < samples; ++s) {
             const Vector value = load(x + s * x_stride + column);
-            Vector gradient;
-            if constexpr (input_gradient) gradient = load(dx + s * x_stride + column);
+            Vector gradient{};
 #pragma GCC unroll 16
             for (int r = 0; r < backward_rows; ++r) {
                 const Vector factor = broadcast(dy[s * linear_rows_per_pass + r]);
                 if constexpr (input_gradient) gradient = multiply_add(factor, weight[r], gradient);
                 sum[r] = multiply_add(factor, value, sum[r]);
             }
-            if constexpr (input_gradient) store(dx + s * x_stride + column, gradient);
+            if constexpr (input_gradient)
+                store(dx + s * x_stride + column, load(dx + s * x_stride + column) + gradient);
         }
         if (rule == nullptr) continue;
 #pragma GCC unroll 16
@@ -334,6 +337,19 @@ struct LinearBackward {
     std::int64_t columns;
     std::int64_t width;  ///< columns of a task
 
+    /// Stores the data gradient `dx` of some rows or, but for the first ones, adds it to what is
+    /// there; clears dx.
+    void pass_on(float* dx, std::int64_t stride, std::int64_t first, std::int64_t count,
+                 bool is_first) const {
+        for (std::int64_t s = 0; s < io.batch; ++s)
+            for (std::int64_t i = 0; i < count; i += lanes) {
+                float* target = io.input_gradient + s * columns + first + i;
+                const Vector share = load(dx + s * stride + i);
+                store(target, is_first ? share : load(target) + share);
+                store(dx + s * stride + i, Vector{});
+            }
+    }
+
     void operator()(std::int64_t task, int worker) const {
         const RuleVectors<Rule> vectors_of_rule{rule};
         const std::int64_t first = task * width;
@@ -366,11 +382,12 @@ struct LinearBackward {
                     io.weight_state[1] == nullptr ? nullptr : io.weight_state[1] + place,
                     io.weight_values + place, columns, dy + r, x, dx, stride, io.batch, count);
             }
+            if constexpr (input_gradient) {
+                const std::int64_t end = row + height;
+                if (end % rows_per_share == 0 || end == rows)
+                    pass_on(dx, stride, first, count, end <= rows_per_share);
+            }
         }
-        if constexpr (input_gradient)
-            for (std::int64_t s = 0; s < io.batch; ++s)
-                for (std::int64_t i = 0; i < count; i += lanes)
-                    store(io.input_gradient + s * columns + first + i, load(dx + s * stride + i));
     }
 };
 

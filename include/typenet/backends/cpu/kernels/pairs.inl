@@ -86,14 +86,6 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
                                         const Bf16* weights, std::int64_t weight_block_stride,
                                         Runs runs, bool accumulate) {
     Vector sum[pixels][blocks * vectors] = {};
-    if (accumulate) {
-#pragma GCC unroll 16
-        for (int p = 0; p < pixels; ++p)
-#pragma GCC unroll 16
-            for (int v = 0; v < blocks * vectors; ++v)
-                sum[p][v] = load(sums + p * sum_pixel_stride + v / vectors * sum_block_stride +
-                                 v % vectors * lanes);
-    }
     for (int r = 0; r < runs.count; ++r) {
         const Bf16* source = x + runs.offsets[r];
         for (int k = 0; k < runs.length / 2; ++k) {
@@ -129,13 +121,7 @@ TYPENET_MICRO_KERNEL void multiply_tile(float* sums, std::int64_t sum_pixel_stri
             weights += block;
         }
     }
-#pragma GCC unroll 16
-    for (int p = 0; p < pixels; ++p)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            store(
-                sums + p * sum_pixel_stride + v / vectors * sum_block_stride + v % vectors * lanes,
-                sum[p][v]);
+    store_tile<pixels, blocks>(sums, sum_pixel_stride, sum_block_stride, sum, accumulate);
 }
 
 /// Makes pairs of the values of `rows` rows for correlate_tile: each of the first `count` values
@@ -160,13 +146,7 @@ TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_str
                                          const std::uint32_t* x, std::int64_t x_row, const Bf16* y,
                                          std::int64_t y_row, std::int64_t y_block_stride, int rows,
                                          int columns) {
-    Vector sum[values][blocks * vectors];
-#pragma GCC unroll 16
-    for (int k = 0; k < values; ++k)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            sum[k][v] =
-                load(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes);
+    Vector sum[values][blocks * vectors] = {};
     // One loop over all pairs: between two, g++ moves the sums from register to register.
     const int pairs = (columns + 1) / 2;
     for (int left = rows * pairs, column = 0; left > 0; --left) {
@@ -193,10 +173,5 @@ TYPENET_MICRO_KERNEL void correlate_tile(float* sums, std::int64_t sum_block_str
             y += y_row - 2 * pairs * block;
         }
     }
-#pragma GCC unroll 16
-    for (int k = 0; k < values; ++k)
-#pragma GCC unroll 16
-        for (int v = 0; v < blocks * vectors; ++v)
-            store(sums + k * block + v / vectors * sum_block_stride + v % vectors * lanes,
-                  sum[k][v]);
+    store_tile<values, blocks>(sums, block, sum_block_stride, sum, true);
 }
