@@ -5,8 +5,8 @@ probabilities differ by more than the limit.
 
 Keras makes the network and its initial weights, which travel by save_weights and
 scripts/convert-keras. Compared are the probabilities that `alexnet predict` gives for test images, and
-the weights after three steps of Adam at batch 64 without dropout, in PyTorch's order. For the latter
-no limit is set: compare_systems.py shows why.
+the weights after three steps of Adam at batch 4 without dropout, in PyTorch's order, with Keras's in
+float32 and in float64. For the latter no limit is set: compare_systems.py shows why.
 """
 
 import json
@@ -27,10 +27,16 @@ from make_goldens import load  # noqa: E402
 LIMIT = 1e-4
 IMAGES = 16
 STEPS = 3
-BATCH = 64
+BATCH = 4
 
 
-def make_model():
+def compute_in(dtype):
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+
+
+def make_model(dtype="float32"):
+    compute_in(dtype)
     return keras.Sequential([
         keras.Input((32, 32, 3)),
         layers.Resizing(227, 227),
@@ -72,12 +78,15 @@ def compare_probabilities(label, model, options, folder, pixels):
     return max(errors) <= LIMIT and len(errors) == 5 * len(pixels)
 
 
-def train_keras(model, data, seed):
-    """The losses of the first steps, each before its update."""
+def train_keras(model, weights, data, seed):
+    """The losses of the first steps from `weights` on, each before its update."""
+    dtype = model.compute_dtype
+    compute_in(dtype)
+    model.set_weights(weights)
     model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
     losses = []
     for pixels, labels in batches(data, seed, BATCH, STEPS):
-        x = pixels.permute(0, 2, 3, 1).numpy().astype(np.float32) / 255
+        x = pixels.permute(0, 2, 3, 1).numpy().astype(dtype) / 255
         losses.append(float(model.train_on_batch(x, labels.numpy())))
         model.reset_metrics()  # else a loss is the mean since the first
     return np.array(losses)
@@ -89,20 +98,30 @@ def main():
                    stdout=subprocess.DEVNULL)
     keras.utils.set_random_seed(options.seed)
     model = make_model()
+    weights = model.get_weights()
+    exact = make_model("float64")
     data = read_cifar10(options.data)
     tests = data[0][:IMAGES].permute(0, 2, 3, 1).contiguous().numpy()
     with tempfile.TemporaryDirectory(dir=options.build) as name:
         folder = pathlib.Path(name)
         good = compare_probabilities("initial weights", model, options, folder, tests)
-        start = load(folder / "model.safetensors")[1]
-        losses = run(program, "keras", folder / "model.safetensors", folder / "ours", options.data,
-                     options.seed, STEPS, BATCH)
+        start_file = (folder / "model.safetensors").rename(folder / "start.safetensors")
+        start = load(start_file)[1]
+
+        def train_model(model):
+            losses = train_keras(model, weights, data, options.seed)
+            return losses, load(convert(model, folder))[1]
+
+        losses = run(program, "keras", start_file, folder / "ours", options.data, options.seed,
+                     STEPS, BATCH)
         ours = losses, load(folder / "ours")[1]
-        losses = train_keras(model, data, options.seed)
+        wanted = train_model(exact)
+        floats = train_model(model)
         good = compare_probabilities("after Keras's steps", model, options, folder, tests) and good
-        theirs = losses, load(folder / "model.safetensors")[1]
-    print(f"{STEPS} steps of Adam, seed {options.seed}:")
-    compare("typenet and Keras", ours, theirs, start)
+    print(f"{STEPS} steps of Adam at batch {BATCH}, seed {options.seed}:")
+    compare("typenet and Keras in float32", ours, floats, start)
+    compare("typenet and Keras in float64", ours, wanted, start)
+    compare("Keras in float32 and in float64", floats, wanted, start)
     return 0 if good else 1
 
 

@@ -43,7 +43,7 @@ void check_errors(const char* name, double bound) {
     CHECK(outputs != directly);
     CHECK(error <= bound);
     CHECK(difference <= bound);
-    CHECK(direct_error <= 4e-6);
+    CHECK(direct_error <= 1e-6);
 }
 
 }  // namespace
