@@ -612,9 +612,16 @@ int run_program(int argc, char** argv) {
                                              : std::string{"a command is missing"}));
             return usage;
         }
-        std::string command = "alexnet";
-        for (const CLI::App* used : program.get_subcommands()) command += " " + used->get_name();
-        print_error(fmt::format("{}; '{} --help' lists what there is", error.what(), command));
+        const CLI::App& used = *program.get_subcommands().front();
+        // What nobody knows is said in its own order, and before what is missing.
+        const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
+        const std::vector<std::string> unknown = program.remaining(true);
+        const bool unexpected = !unknown.empty() && (code == CLI::ExitCodes::ExtrasError ||
+                                                     code == CLI::ExitCodes::RequiredError);
+        const std::string what =
+            unexpected ? fmt::format("unexpected: {}", fmt::join(unknown, " ")) : error.what();
+        print_error(
+            fmt::format("{}; 'alexnet {} --help' lists what there is", what, used.get_name()));
         return usage;
     }
     if (train->parsed()) run_on_device(train_options);

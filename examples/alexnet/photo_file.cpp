@@ -157,12 +157,14 @@ tn::Photo read_ppm(std::string_view text, const std::string& origin) {
     const std::uint64_t height = number();
     if (number() != 255) fail(origin, "a PPM whose brightest value is not 255");
     tn::Photo photo = blank(origin, height, width);
-    if (text.size() != 1 + photo.pixels.size() / 3 * channels)
+    text.remove_prefix(text.empty() ? 0 : 1);  // the white space
+    const std::size_t bytes = photo.pixels.size() / 3 * channels;
+    if (text.size() != bytes)
         fail(origin, "a PPM with " + std::to_string(text.size()) +
-                         " bytes behind its header where " +
-                         std::to_string(1 + photo.pixels.size() / 3 * channels) + " belong");
+                         " bytes of pixels behind its header where " + std::to_string(bytes) +
+                         " belong");
     for (std::size_t i = 0; i < photo.pixels.size(); ++i)
-        photo.pixels[i] = static_cast<std::uint8_t>(text[1 + (channels == 3 ? i : i / 3)]);
+        photo.pixels[i] = static_cast<std::uint8_t>(text[channels == 3 ? i : i / 3]);
     return photo;
 }
 

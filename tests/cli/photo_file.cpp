@@ -80,8 +80,9 @@ TEST_CASE("images that are cut, of another kind or too large are refused") {
     CHECK_THAT(refused("P6 1 1 65535\n"), ContainsText("brightest value is not 255"));
     CHECK_THAT(refused("P6 1 -1 255\n"), ContainsText("header is damaged"));
     CHECK_THAT(refused("P6 # no end"), ContainsText("header is damaged"));
-    CHECK_THAT(refused("P6 1 1 255\nab"), ContainsText("3 bytes behind its header where 4 belong"));
-    CHECK_THAT(refused("P6 1 1 255\nabcd"), ContainsText("5 bytes behind its header"));
+    CHECK_THAT(refused("P6 1 1 255\nab"),
+               ContainsText("2 bytes of pixels behind its header where 3 belong"));
+    CHECK_THAT(refused("P6 1 1 255\nabcd"), ContainsText("4 bytes of pixels behind its header"));
     CHECK_THAT(refusal(photos), ContainsText("is a folder"));
     CHECK_THAT(refusal(folder / "none"), ContainsText("cannot be opened"));
     if (ALEXNET_HAS_JPEG)

@@ -156,13 +156,14 @@ TEST_CASE("a wrong command line is a usage error") {
     check_refusal({}, 2, "a command is missing; use train, eval, predict, convert or info");
     check_refusal({"guess"}, 2, "'guess' is no command; use train, eval, predict, convert or info");
     check_refusal({"train"}, 2, "--data is required");
+    check_refusal({"train", "--lrr", "1"}, 2, "unexpected: --lrr 1; 'alexnet train");
     check_refusal({"eval", "--data", "synthetic"}, 2, "--weights is required");
     check_refusal(
         {"eval", "--data", "synthetic", "--weights", "a", "--device", "cuda", "--winograd"}, 2,
         "--winograd: is for the CPU, and --device cuda was given");
     const std::vector<std::pair<Arguments, std::string>> cases{
-        {{"--foo"}, "The following argument was not expected: --foo; 'alexnet train --help'"},
-        {{"extra"}, "The following argument was not expected: extra"},
+        {{"--foo"}, "unexpected: --foo; 'alexnet train --help'"},
+        {{"extra"}, "unexpected: extra"},
         {{"--batch"}, "--batch"},
         {{"--batch", "-4"}, "--batch: '-4' given; use a whole number from 1 to 100000"},
         {{"--batch", "0"}, "--batch: '0' given"},

@@ -6,12 +6,13 @@ logits    torchvision's AlexNet with weights by Kaiming's rule, from a .pth and 
           file: logits of 16 photos of various sizes, from the file on.
 finetune  the same with frozen features and PyTorch's initial linear layers: 20 steps at batch 4 of
           SGD on CIFAR-10, in PyTorch's order, without dropout.
-keras     the Keras recipe's network: three steps of Adam at batch 4, without dropout, likewise,
-          from eight seeds, and then at the recipe's batch. Adam's first steps are little but the
-          signs of gradients, and a ReLU or a max pool that a rounding decides otherwise turns many:
-          a float may be near PyTorch in float64 from one seed and far from the next. So typenet's
-          median must be below those of PyTorch's own floats. (The tests set a limit for a narrow
-          network.)
+keras     the Keras recipe's network: three steps of Adam, without dropout, likewise, from eight
+          seeds at batch 4 and from one at the recipe's 64, beside PyTorch in float64. Adam's first
+          steps are little but the signs of gradients, and a ReLU or a max pool that a rounding
+          decides otherwise turns many: on any images a float may be near float64 from one seed and
+          far from the next. So there are two limits: on the images that are decided most clearly
+          (chosen by the network in float64 alone) each tensor is within the same limit as above;
+          on any images typenet's median is below those of PyTorch's own floats.
 """
 
 import pathlib
@@ -20,12 +21,12 @@ import tempfile
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import torchvision
 from PIL import Image
 
-from comparison import (ROOT, batches, compare, differences, parse_and_build, read_cifar10,
-                        report, run)
+import make_goldens
+from comparison import (ROOT, batches, clearest_first, compare, differences, parse_and_build,
+                        read_cifar10, report, run)
 from make_goldens import KerasAdam, keras_input, keras_network, load
 
 sys.path.append(str(ROOT / "tests/cli"))
@@ -38,14 +39,8 @@ PREPARE = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
 
 def train(network, parameters, optimizer, inputs):
     """(losses, {name: array}) after a step for each (input, labels)."""
-    losses = []
-    for x, labels in inputs:
-        loss = F.cross_entropy(network(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return np.array(losses), {name: p.detach().numpy().copy() for name, p in parameters.items()}
+    losses = make_goldens.train(network, optimizer, inputs)
+    return losses.numpy(), {name: p.detach().numpy().copy() for name, p in parameters.items()}
 
 
 def check_logits(program, folder):
@@ -95,8 +90,9 @@ def rounded(x):
     return x.float().to(x.dtype)
 
 
-def compare_keras(program, folder, data_folder, data, seed, batch, steps=3):
-    """[(who, losses' difference, {tensor: difference over change})] from PyTorch in float64."""
+def compare_keras(program, folder, data_folder, data, seed, batch, clearest, steps=3):
+    """[(who, losses' difference, {tensor: difference over change})] from PyTorch in float64, on the
+    first batches of the data set, or of those images that the network decides most clearly."""
     torch.manual_seed(seed)
     network, names = keras_network()
     for parameter in network.parameters():
@@ -107,6 +103,9 @@ def compare_keras(program, folder, data_folder, data, seed, batch, steps=3):
     initial = {name: p.detach().clone() for name, p in network.named_parameters()}
     save_safetensors({names[name]: p for name, p in initial.items()}, folder / "start")
     start = {names[name]: p.double().numpy() for name, p in initial.items()}
+    if clearest:
+        data = clearest_first(data, folder, start, seed, 16 * batch, batch, steps)
+        data_folder = folder
 
     def train_pytorch(dtype, onednn, each=lambda x: x):
         """`each` makes what is kept of the inputs and of each layer's values."""
@@ -136,24 +135,31 @@ def compare_keras(program, folder, data_folder, data, seed, batch, steps=3):
 
 
 def check_keras(program, folder, data_folder, data, seed):
-    print("Keras recipe, 3 steps of Adam at batch 4: largest difference over change, from PyTorch "
-          "in float64")
-    largest = {}
-    for s in range(seed, seed + 8):
-        found = compare_keras(program, folder, data_folder, data, s, 4)
-        for who, _, changes in found:
-            largest.setdefault(who, []).append(max(changes.values()))
-        print(f"  seed {s}: " + ", ".join(f"{who} {values[-1]:.1e}"
-                                          for who, values in largest.items()), flush=True)
-    medians = {who: np.median(values) for who, values in largest.items()}
-    for who, values in largest.items():
-        within = sum(value <= CHANGE_LIMIT for value in values)
-        print(f"  {who}: median {medians[who]:.1e}, {within} of {len(values)} seeds within "
-              f"{CHANGE_LIMIT}")
-    print(f"the same at batch 64, seed {seed}")
-    for who, *found in compare_keras(program, folder, data_folder, data, seed, 64):
-        report(who, *found)
-    return all(medians["typenet"] < medians[who] for who in medians if who.startswith("PyTorch"))
+    good = True
+    for clearest in (True, False):
+        images = "the images that it decides most clearly" if clearest else "any images"
+        print(f"Keras recipe, 3 steps of Adam on {images}, batch 4: largest difference over change, "
+              "from PyTorch in float64")
+        largest = {}
+        for s in range(seed, seed + 8):
+            for who, _, changes in compare_keras(program, folder, data_folder, data, s, 4, clearest):
+                largest.setdefault(who, []).append(max(changes.values()))
+            print(f"  seed {s}: " + ", ".join(f"{who} {values[-1]:.1e}"
+                                              for who, values in largest.items()), flush=True)
+        medians = {who: np.median(values) for who, values in largest.items()}
+        for who, values in largest.items():
+            within = sum(value <= CHANGE_LIMIT for value in values)
+            print(f"  {who}: median {medians[who]:.1e}, {within} of {len(values)} seeds within "
+                  f"{CHANGE_LIMIT}")
+        print(f"the same at batch 64, seed {seed}")
+        for who, *found in compare_keras(program, folder, data_folder, data, seed, 64, clearest):
+            largest[who].append(report(who, *found))
+        if clearest:
+            good = max(largest["typenet"]) <= CHANGE_LIMIT
+        else:
+            good = good and all(medians["typenet"] < medians[who] for who in medians
+                                if who.startswith("PyTorch"))
+    return good
 
 
 def main():

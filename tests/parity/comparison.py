@@ -7,16 +7,21 @@ import subprocess
 import numpy as np
 import torch
 
+from make_goldens import clearest_images, keras_network
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def parse_and_build(description, target):
-    """(options, the program `target`), of what these comparisons are given."""
+def parse_and_build(description, target, **more):
+    """(options, the program `target`), of what these comparisons are given. `more` options are
+    add_argument's keywords by name."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", type=pathlib.Path, help="folder with cifar-10-batches-bin")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="FOLDER",
                         help="a configured build of typenet (default build)")
+    for name, keywords in more.items():
+        parser.add_argument(f"--{name}", **keywords)
     options = parser.parse_args()
     subprocess.run(["cmake", "--build", options.build, "--target", target], check=True,
                    stdout=subprocess.DEVNULL)
@@ -30,6 +35,16 @@ def read_cifar10(folder):
     return torch.tensor(records[:, 1:].reshape(-1, 3, 32, 32)), torch.tensor(records[:, 0]).long()
 
 
+def write_cifar10(folder, data):
+    """The training images in the data set's own layout, as read_cifar10() and typenet read them."""
+    pixels, labels = data
+    records = torch.cat([labels.to(torch.uint8)[:, None], pixels.flatten(1)], 1).numpy()
+    inner = folder / "cifar-10-batches-bin"
+    inner.mkdir(exist_ok=True)
+    for i, part in enumerate(np.split(records, 5), 1):
+        part.tofile(inner / f"data_batch_{i}.bin")
+
+
 def batches(data, seed, size, steps):
     """(pixels [n, 3, 32, 32], labels) of the first steps, as a shuffling DataLoader gives them."""
     pixels, labels = data
@@ -37,6 +52,29 @@ def batches(data, seed, size, steps):
     loader = torch.utils.data.DataLoader(range(len(labels)), batch_size=size, shuffle=True)
     for _, indices in zip(range(steps), loader):
         yield pixels[indices], labels[indices]
+
+
+def clearest_first(data, folder, weights, seed, of, size, steps):
+    """The data set in another order, written to `folder` too: batches() gives those of its first `of`
+    images that the Keras recipe's network decides most clearly in each step from `weights` on,
+    {Keras's name: array} in PyTorch's layouts."""
+    pixels, labels = data
+    network, names = keras_network()
+    network.double()
+    for name, parameter in network.named_parameters():
+        parameter.data.copy_(torch.tensor(weights[names[name]]))
+    chosen, margin = clearest_images(network, pixels.__getitem__, labels.__getitem__, range(of), size,
+                                     steps)
+    print(f"  the {len(chosen)} of {of} images that are decided most clearly: no decision is nearer than "
+          f"{margin:.1e} standard deviations of its layer to falling the other way")
+    order = torch.arange(len(labels))
+    places = torch.cat([part for part, _ in batches((order, order), seed, size, steps)])
+    for place, image in zip(places, chosen):
+        order[order == image] = order[place].clone()
+        order[place] = image
+    data = pixels[order], labels[order]
+    write_cifar10(folder, data)
+    return data
 
 
 def run(program, *arguments):

@@ -76,6 +76,26 @@ inline void check_formula(const SafetensorsFile& file, const std::string& name,
     CHECK(static_cast<double>(sum) == values_of(file, name + ".bits_sum").at(0));
 }
 
+/// A large tensor by what the goldens have of it: norm, sum and samples, all within `tolerance`.
+inline void check_samples(const SafetensorsFile& file, const std::string& name,
+                          const std::vector<float>& values, double tolerance) {
+    INFO(name);
+    double squares = 0, sum = 0;
+    for (const float value : values) {
+        squares += double{value} * double{value};
+        sum += double{value};
+    }
+    CHECK(std::fabs(std::sqrt(squares) / values_of(file, name + ".norm").at(0) - 1) <= tolerance);
+    CHECK(std::fabs(sum - values_of(file, name + ".sum").at(0)) <=
+          tolerance * values_of(file, name + ".magnitude").at(0));
+    const std::vector<double> expected = values_of(file, name + ".samples");
+    const std::uint64_t stride = values.size() <= 256 ? 1 : 2654435761;
+    std::vector<float> samples;
+    for (std::uint64_t i = 0; i < expected.size(); ++i)
+        samples.push_back(values[i * stride % values.size()]);
+    CHECK(relative_error(samples, expected) <= tolerance);
+}
+
 /// Logits, loss and gradients of a batch of two, all within `tolerance` (the loss a tenth of it).
 template <class Backend>
 void compare_with_alexnet_goldens(Model<AlexNetWithoutDropout, Backend>& model, double tolerance) {
@@ -101,26 +121,8 @@ void compare_with_alexnet_goldens(Model<AlexNetWithoutDropout, Backend>& model, 
                     Batch{2}, Seed{0},        KeepGradients{}};
     trainer.step(input, labels_of(file, "labels"));
     CHECK(std::fabs(double{trainer.loss()} / values_of(file, "loss").at(0) - 1) <= 0.1 * tolerance);
-    for (const ParameterInfo& parameter : model.parameters()) {
-        INFO(parameter.name);
-        const std::vector<float> gradient = trainer.gradient(parameter.name);
-        const std::string name = parameter.name + ".grad.";
-        double squares = 0, sum = 0;
-        for (const float value : gradient) {
-            squares += double{value} * double{value};
-            sum += double{value};
-        }
-        CHECK(std::fabs(std::sqrt(squares) / values_of(file, name + "norm").at(0) - 1) <=
-              tolerance);
-        CHECK(std::fabs(sum - values_of(file, name + "sum").at(0)) <=
-              tolerance * values_of(file, name + "magnitude").at(0));
-        const std::vector<double> expected = values_of(file, name + "samples");
-        const std::uint64_t stride = gradient.size() <= 256 ? 1 : 2654435761;
-        std::vector<float> samples;
-        for (std::uint64_t i = 0; i < expected.size(); ++i)
-            samples.push_back(gradient[i * stride % gradient.size()]);
-        CHECK(relative_error(samples, expected) <= tolerance);
-    }
+    for (const ParameterInfo& parameter : model.parameters())
+        check_samples(file, parameter.name + ".grad", trainer.gradient(parameter.name), tolerance);
 }
 
 /// The network of mlp_training and clipping.

@@ -403,15 +403,34 @@ def alexnet_parameters():
     return parameters
 
 
-def alexnet_samples(count):
-    """Up to 256 indices at a fixed stride around the tensor. The stride is a prime: a quotient of
-    the size would fall on the first column or the first kernel tap again and again."""
-    return np.arange(min(256, count)) * (2654435761 if count > 256 else 1) % count
+def add_samples(golden, name, tensor):
+    """What stands for a large tensor: its 2-norm, its sum and that of its magnitudes, and up to 256
+    elements at a fixed stride around it. The stride is a prime: a quotient of the size would fall on
+    the first column or the first kernel tap again and again."""
+    values = tensor.flatten().double()
+    count = values.numel()
+    golden.add(f"{name}.norm", values.norm().reshape(1))
+    golden.add(f"{name}.sum", values.sum().reshape(1))
+    golden.add(f"{name}.magnitude", values.abs().sum().reshape(1))
+    places = np.arange(min(256, count)) * (2654435761 if count > 256 else 1) % count
+    golden.add(f"{name}.samples", values[places])
+
+
+@torch.no_grad()
+def decision_margins(x, pooled):
+    """[n], of each sample of a layer's values: how far, in units of the layer's standard deviation,
+    the nearest decision of the ReLU behind it, and where `pooled` of the max pool behind that, is
+    from going the other way."""
+    decisions = x.abs()
+    if pooled:
+        windows = x.unfold(2, 3, 2).unfold(3, 3, 2).flatten(4)
+        first, second = windows.topk(2, dim=4)[0].unbind(4)
+        decisions = torch.where(first > 0, first - second.clamp(min=0), -first)
+    return decisions.flatten(1).min(1)[0] / x.std()
 
 
 def alexnet_forward(x, parameters, enough=0.0):
-    """Logits and margin: how far, in units of a layer's standard deviation, the nearest decision of
-    a ReLU or a max pool is from going the other way. Stops where the margin is not enough."""
+    """Logits and margin, that of the nearest decision. Stops where the margin is not enough."""
     margin = float("inf")
     for name, _, convolution, pooled in ALEXNET:
         weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
@@ -422,13 +441,7 @@ def alexnet_forward(x, parameters, enough=0.0):
             x = F.linear(x.flatten(1), weight, bias)
         if name == "fc3":
             return x, margin
-        with torch.no_grad():
-            decisions = x.abs()
-            if pooled:
-                windows = x.unfold(2, 3, 2).unfold(3, 3, 2).flatten(4)
-                first, second = windows.topk(2, dim=4)[0].unbind(4)
-                decisions = torch.where(first > 0, first - second.clamp(min=0), -first)
-            margin = min(margin, float(decisions.min() / x.std()))
+        margin = min(margin, float(decision_margins(x, pooled).min()))
         if margin < enough:
             return None, margin
         x = F.relu(x)
@@ -454,11 +467,7 @@ def alexnet(dtype):
     golden.add("logits", logits)
     golden.add("loss", loss.reshape(1))
     for name, parameter in parameters.items():
-        gradient = parameter.grad.flatten().double()
-        golden.add(f"{name}.grad.norm", gradient.norm().reshape(1))
-        golden.add(f"{name}.grad.sum", gradient.sum().reshape(1))
-        golden.add(f"{name}.grad.magnitude", gradient.abs().sum().reshape(1))
-        golden.add(f"{name}.grad.samples", gradient[alexnet_samples(gradient.numel())])
+        add_samples(golden, f"{name}.grad", parameter.grad)
     for number, (name, values) in enumerate(arrays.items()):
         bits = values.view(np.uint32).flatten()
         golden.add(f"{name}.values", values.flatten()[:8])
@@ -778,29 +787,45 @@ def drawn_photo(index, height, width):
     return (wave * 7 // 8 + noise).astype(np.uint8)
 
 
+def drawn_pixels(indices):
+    """uint8 [n, 3, 32, 32] of drawn photos."""
+    photos = np.stack([drawn_photo(index, 32, 32) for index in map(int, indices)])
+    return torch.tensor(photos).permute(0, 3, 1, 2)
+
+
 def system_labels(case, steps, batch):
     count = steps * batch
     return (hash_values(zlib.crc32(f"{case}.labels".encode()), count) % 10).astype(np.int64)
+
+
+def train(network, optimizer, batches):
+    """A step for each (inputs, labels); returns the losses, each before its step."""
+    losses = []
+    for inputs, labels in batches:
+        loss = F.cross_entropy(network(inputs), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def train_and_compare(network, optimizer, batches):
+    """The losses, and {name: change} of all parameters."""
+    start = {name: p.detach().clone() for name, p in network.named_parameters()}
+    losses = train(network, optimizer, batches)
+    return losses, {name: (p - start[name]).detach() for name, p in network.named_parameters()}
 
 
 def add_training(golden, case, network, names, optimizer, step_input, steps, batch):
     """Trains a network without its dropout; records losses and what each of `names` has changed."""
     labels = system_labels(case, steps, batch)
     golden.add(f"{case}.labels", labels)
-    start = {name: p.detach().clone() for name, p in network.named_parameters()}
-    step_losses = []
-    for step in range(steps):
-        logits = network(step_input(step))
-        loss = F.cross_entropy(logits, torch.tensor(labels[step * batch : (step + 1) * batch]))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        step_losses.append(loss.detach())
-    golden.add(f"{case}.losses", torch.stack(step_losses))
-    for name, parameter in network.named_parameters():
-        if name in names:
-            change = (parameter - start[name]).detach().numpy().astype(np.float32)
-            golden.add(f"{case}.change.{names[name]}", change)
+    losses, changes = train_and_compare(network, optimizer, zip(map(step_input, range(steps)),
+                                                                torch.tensor(labels).split(batch)))
+    golden.add(f"{case}.losses", losses)
+    for name in names:
+        golden.add(f"{case}.change.{names[name]}", changes[name].numpy().astype(np.float32))
 
 
 def systems(dtype):
@@ -847,17 +872,11 @@ def systems(dtype):
                     optimizer="sgd", learning_rate=0.001, momentum=0.9)
 
     network, names = keras_network(a, b, c, d, e, features)
-    network.to(dtype)
-    for number, (name, parameter) in enumerate(network.named_parameters(), 1):
-        shape = tuple(parameter.shape)
-        if name.endswith("weight"):
-            scale = np.sqrt(6 / (np.prod(shape[1:]) + shape[0] * np.prod(shape[2:])))
-        values = uniform(number, shape, scale if name.endswith("weight") else 0.0)
-        parameter.data.copy_(torch.tensor(values))
+    set_glorot(network.to(dtype))
 
     def images(step, batch=8):
-        pixels = np.stack([drawn_photo(100 + batch * step + i, 32, 32) for i in range(batch)])
-        return keras_input(torch.tensor(pixels).permute(0, 3, 1, 2), dtype)
+        first = 100 + batch * step
+        return keras_input(drawn_pixels(range(first, first + batch)), dtype)
 
     with torch.no_grad():
         golden.add("keras.log_probabilities", F.log_softmax(network(images(0)), 1))
@@ -895,6 +914,47 @@ def keras_input(pixels, dtype):
     return F.interpolate(pixels.to(dtype) / 255, (227, 227), mode="bilinear", align_corners=False)
 
 
+def set_glorot(network):
+    """Weights by the formula within Glorot's limits, tensors numbered from 1 on; biases are zero."""
+    for number, (name, parameter) in enumerate(network.named_parameters(), 1):
+        shape = tuple(parameter.shape)
+        scale = 0.0
+        if name.endswith("weight"):
+            scale = np.sqrt(6 / (np.prod(shape[1:]) + shape[0] * np.prod(shape[2:])))
+        parameter.data.copy_(torch.tensor(uniform(number, shape, scale)))
+
+
+@torch.no_grad()
+def keras_margins(network, x):
+    """[n]: of each sample, the margin of the Keras network's nearest decision."""
+    layers = list(network)
+    nearest = torch.full((len(x),), float("inf"), dtype=x.dtype)
+    for layer, after, second in zip(layers, layers[1:], layers[2:]):
+        x = layer(x)
+        if isinstance(after, torch.nn.ReLU):
+            pooled = isinstance(second, torch.nn.MaxPool2d)
+            nearest = torch.minimum(nearest, decision_margins(x, pooled))
+    return nearest
+
+
+def clearest_images(network, pixels_of, label_of, images, batch, steps):
+    """Trains the Keras network in float64 by Keras's Adam, at each step on those of `images` that it
+    decides most clearly with its weights then, each image once. Returns their numbers, [steps *
+    batch], and the smallest margin. On these images a ReLU or a max pool decides alike in any
+    arithmetic whose roundings stay below that margin."""
+    optimizer = KerasAdam(network.parameters(), 1e-4)
+    left, chosen, smallest = torch.tensor(images), [], float("inf")
+    for _ in range(steps):
+        margins, order = torch.cat([
+            keras_margins(network, keras_input(pixels_of(part), torch.float64))
+            for part in left.split(16)]).sort(descending=True)
+        smallest = min(smallest, float(margins[batch - 1]))
+        best, left = left[order].split([batch, len(left) - batch])
+        train(network, optimizer, [(keras_input(pixels_of(best), torch.float64), label_of(best))])
+        chosen.append(best)
+    return torch.cat(chosen), smallest
+
+
 class KerasAdam:
     """Keras's Adam: the epsilon stands beside the uncorrected root ("epsilon hat")."""
 
@@ -917,6 +977,36 @@ class KerasAdam:
             p.sub_(alpha * m / (v.sqrt() + self.epsilon))
 
 
+# keras_alexnet.safetensors -----------------------------------------------------------------------
+
+KERAS_MARGIN = 5e-7
+
+
+def keras_alexnet(dtype):
+    """The Keras recipe's whole network: its logits, and what three steps of Adam change."""
+    golden = Golden()
+    labels = torch.tensor(system_labels("keras_alexnet", 16, 4))
+    network, names = keras_network()
+    set_glorot(network.double())
+    images, margin = clearest_images(network, drawn_pixels, labels.__getitem__, range(64), 4, 3)
+    assert margin > KERAS_MARGIN, f"a decision within {margin} flips in float32"
+
+    set_glorot(network.to(dtype))
+    inputs = [keras_input(drawn_pixels(four), dtype) for four in images.split(4)]
+    with torch.no_grad():
+        golden.add("log_probabilities", F.log_softmax(network(inputs[0]), 1))
+    golden.add("images", images)
+    golden.add("labels", labels[images])
+    losses, changes = train_and_compare(network, KerasAdam(network.parameters(), 1e-4),
+                                        zip(inputs, labels[images].split(4)))
+    golden.add("losses", losses)
+    for name, change in changes.items():
+        add_samples(golden, f"{names[name]}.change", change)
+    golden.describe("keras_alexnet", steps=3, batch=4, optimizer="adam_keras", learning_rate=1e-4,
+                    epsilon_hat=1e-7)
+    return golden
+
+
 # Commands ----------------------------------------------------------------------------------------
 
 FILES = {
@@ -930,6 +1020,7 @@ FILES = {
     "inception": inception,
     "torch_generator": torch_generator,
     "systems": systems,
+    "keras_alexnet": keras_alexnet,
 }
 
 
@@ -944,7 +1035,7 @@ def relative_error(name, tensors, expected):
         return float("inf")
     a, b = np.nan_to_num(a.astype(np.float64)), np.nan_to_num(b)
     difference = np.abs(a - b).max()
-    scale = expected[name[: -len("sum")] + "magnitude"] if name.endswith(".grad.sum") else b
+    scale = expected[name[: -len("sum")] + "magnitude"] if name.endswith(".sum") else b
     return float(difference / np.abs(scale).max()) if difference else 0.0
 
 
