@@ -32,19 +32,19 @@ static_assert(Wrong::output_shape == tn::Shape{10});
 #endif
 
 // The memory is planned as well, in bytes: to train with 64 images a step, to predict one by one.
-using Cpu = tn::Cpu<float>;
-static_assert(tn::memory_plan<Net, Cpu, tn::Training<tn::Adam>>(64).total < tn::MiB(16));
-static_assert(tn::memory_plan<Net, Cpu, tn::Predicting>(1).total < tn::MiB(1));
+static_assert(tn::memory_plan<Net, tn::Cpu<float>, tn::Training<tn::Adam>>(64).total < tn::MiB(16));
+static_assert(tn::memory_plan<Net, tn::Cpu<float>, tn::Predicting>(1).total < tn::MiB(1));
 
 // Convolutions by Winograd's algorithm keep 36 or 49 values for each kernel. Stages say which those
 // are.
 using ByWinograd = tn::PredictingUnder<tn::Winograd>;
-static_assert(tn::memory_plan<Net, Cpu, ByWinograd>(64).transformed_weights == 4 * 49 * 16 * 32);
+static_assert(tn::memory_plan<Net, tn::Cpu<float>, ByWinograd>(64).transformed_weights ==
+              4 * 49 * 16 * 32);
 static_assert(!tn::stages_in<Net, ByWinograd>[0].geometry.winograd);  // it reads three channels
 static_assert(tn::stages_in<Net, ByWinograd>[1].geometry.winograd);
 
 // The same as a budget: where the plan is over it, the error says which layer takes the most.
-static_assert(tn::require_budget<Net, Cpu, tn::Training<tn::Adam>, 64, tn::MiB(16)>());
+static_assert(tn::require_budget<Net, tn::Cpu<float>, tn::Training<tn::Adam>, 64, tn::MiB(16)>());
 
 // And so is what each layer costs: operations, bytes moved, and how many of the one for the other.
 constexpr auto card = tn::model_card<Net>(64);
@@ -74,7 +74,7 @@ int main() {
             return static_cast<double>(plan.total) / static_cast<double>(tn::MiB(1));
         };
         std::printf("%-12d%20.2f%20.2f\n", batch,
-                    mebibytes(tn::memory_plan<Net, Cpu, tn::Training<tn::Adam>>(batch)),
-                    mebibytes(tn::memory_plan<Net, Cpu, tn::Predicting>(batch)));
+                    mebibytes(tn::memory_plan<Net, tn::Cpu<float>, tn::Training<tn::Adam>>(batch)),
+                    mebibytes(tn::memory_plan<Net, tn::Cpu<float>, tn::Predicting>(batch)));
     }
 }

@@ -79,9 +79,12 @@ void evaluate(const EvalOptions& options, MakeClassifier& make) {
     print_recognized(options.weights, known);
     Progress progress{options.progress};
     const auto logits_of = [&](const tn::ImageBatch& images) {
-        if (known.preprocessing.shorter_side > 0)
-            return (*classifier)(prepared(images, known.preprocessing, known.input()));
-        return (*classifier)(images, known.preprocessing.normalization);
+        std::vector<float> logits =
+            known.preprocessing.shorter_side > 0
+                ? (*classifier)(prepared(images, known.preprocessing, known.input()))
+                : (*classifier)(images, known.preprocessing.normalization);
+        require_finite(logits, options.weights);
+        return logits;
     };
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();

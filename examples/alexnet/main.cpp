@@ -58,8 +58,11 @@ CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
         std::uint64_t value = 0;
         const char* end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data(), end, value);
-        if (error == std::errc{} && stop == end && value >= least && value <= most) return {};
-        return given(text, fmt::format("a whole number from {} to {}", least, most));
+        const bool octal = text.size() > 1 && text[0] == '0';  // as CLI11 reads it
+        if (error == std::errc{} && stop == end && value >= least && value <= most && !octal)
+            return {};
+        return given(text, fmt::format("a whole number from {} to {}{}", least, most,
+                                       octal ? ", without zeros before it" : ""));
     });
 }
 
@@ -647,6 +650,9 @@ int main(int argc, char** argv) {
     } catch (const Interrupted& error) {
         std::fputs(fmt::format("alexnet: {}\n", error.what()).c_str(), stderr);
         return interrupted;
+    } catch (const std::filesystem::filesystem_error& error) {
+        print_error(fmt::format("{}: {}; check the name and its permissions",
+                                error.path1().string(), error.code().message()));
     } catch (const std::system_error& error) {  // of fmt::print
         print_error(fmt::format("stdout: {}; check where it leads", error.what()));
     } catch (const std::bad_alloc&) {

@@ -104,6 +104,7 @@ bool predict(const PredictOptions& options, MakeClassifier& make) {
     const auto flush = [&] {
         if (read.empty()) return;
         const std::vector<float> logits = (*loaded.classifier)(samples);
+        require_finite(logits, options.weights);
         for (std::size_t i = 0; i < read.size(); ++i)
             report(read[i], best(std::span{logits}.subspan(i * width, width)), loaded.names,
                    options.json.empty() ? nullptr : &json);

@@ -71,6 +71,10 @@ void print_error(const std::string& message) {
     std::fputs(("alexnet: error: " + message + "\n").c_str(), stderr);
 }
 
+void print_warning(const std::string& message) {
+    std::fputs(("alexnet: warning: " + message + "\n").c_str(), stderr);
+}
+
 bool is_best(std::span<const EpochResult> epochs) {
     const EpochResult& last = epochs.back();
     return std::ranges::all_of(epochs.first(epochs.size() - 1), [&](const EpochResult& epoch) {

@@ -62,6 +62,7 @@ void write_report(const std::filesystem::path& path, const TestResult& test,
 
 /// One line on stderr.
 void print_error(const std::string& message);
+void print_warning(const std::string& message);
 
 /// What computes, as describe() says it.
 void print_device(const std::string& description);

@@ -8,15 +8,18 @@
 #include <concepts>
 #include <cstdio>
 #include <iterator>
+#include <string_view>
 #include <system_error>
 #include <typenet/core/error.hpp>
 #include <typenet/io/atomic_file.hpp>
 #include <typenet/io/json.hpp>
+#include <typenet/io/safetensors.hpp>
 #include <utility>
 
 #include "checkpoints.hpp"
 #include "data.hpp"
 #include "interrupt.hpp"
+#include "report.hpp"
 #include "run_files.hpp"
 #include "system.hpp"
 
@@ -178,7 +181,41 @@ void take_folder(Session& session) {
     tn::remove_abandoned(folder);
 }
 
+/// Where the folder has no best weights, fetches those of the folder that the run goes on from, if
+/// they are of the best epoch so far. Otherwise the epochs done do not count for them.
+void fetch_best(Session& session) {
+    if (session.epochs.empty() || fs::exists(session.files.best)) return;
+    const fs::path before = folder_of(session.checkpoint_path) / session.files.best.filename();
+    const auto best = std::ranges::max_element(session.epochs, {}, &EpochResult::test_accuracy);
+    std::string reason = before.string() + " is of another epoch";
+    try {
+        const tn::SafetensorsFile file = tn::SafetensorsFile::open(before);
+        const auto epoch = file.metadata().find("epoch");
+        if (epoch != file.metadata().end() && epoch->second == std::to_string(best->epoch))
+            return tn::write_safetensors(session.files.best, file.tensors(), file.metadata());
+    } catch (const tn::FileError& error) {
+        reason = error.what();
+    }
+    session.unkept_epochs = session.epochs.size();
+    print_warning(
+        fmt::format("{} will be the best of the epochs from now on; the weights of epoch "
+                    "{}, the best so far, are not at hand: {}",
+                    session.files.best.string(), best->epoch, reason));
+}
+
 }  // namespace
+
+std::string classes_text(const std::vector<std::string>& names) {
+    const bool commas = std::ranges::any_of(
+        names, [](const std::string& name) { return name.find(',') != name.npos; });
+    if (!commas) return fmt::format("{}", fmt::join(names, ","));
+    return fmt::format("{}\n", fmt::join(names, "\n"));
+}
+
+std::vector<std::string> classes_in(const std::string& text) {
+    if (!text.ends_with('\n')) return split(text, ',');
+    return split(std::string_view{text}.substr(0, text.size() - 1), '\n');
+}
 
 tn::FolderLock make_folder(const fs::path& folder) {
     std::error_code failure;
@@ -248,6 +285,7 @@ Session open_session(const TrainOptions& options, std::int64_t classes) {
     require_writable(session.files.weights);
     require_writable(session.files.best);
     require_run_files_writable(session.files.folder);
+    if (!session.files.folder.empty()) fetch_best(session);
     return session;
 }
 
@@ -276,10 +314,9 @@ void refuse_checkpoint(const TrainOptions& options, const std::string& problem) 
 
 std::map<std::string, std::string> weights_metadata(const TrainOptions& options,
                                                     const Session& session) {
-    std::map<std::string, std::string> metadata{
-        {recipe_key, options.recipe.name},
-        {classes_key, fmt::format("{}", fmt::join(session.names, ","))},
-        {"epoch", std::to_string(session.epochs.size())}};
+    std::map<std::string, std::string> metadata{{recipe_key, options.recipe.name},
+                                                {classes_key, classes_text(session.names)},
+                                                {"epoch", std::to_string(session.epochs.size())}};
     with_system(options.recipe.name, [&](auto system) {
         metadata["network"] = system.name;
         metadata["input"] = system.input;
@@ -327,17 +364,17 @@ void refuse_to_go_on(const TrainOptions& options, const EpochResult& last) {
 
 void warn_of_chance(const TrainOptions& options, std::int64_t images) {
     const Recipe& recipe = options.recipe;
-    fmt::print(stderr,
-               "alexnet: warning: after {} images the loss is still that of guessing: the network "
-               "does not learn; try a lower --lr than {}{}\n",
-               images, recipe.learning_rate,
-               recipe.initialization == "kaiming" ? "" : ", or --init kaiming");
+    print_warning(
+        fmt::format("after {} images the loss is still that of guessing: the network does not "
+                    "learn; try a lower --lr than {}{}",
+                    images, recipe.learning_rate,
+                    recipe.initialization == "kaiming" ? "" : ", or --init kaiming"));
 }
 
 void require_classes(const std::map<std::string, std::string>& metadata,
                      const std::vector<std::string>& names, const fs::path& weights) {
     const auto found = metadata.find(classes_key);
-    const std::string wanted = fmt::format("{}", fmt::join(names, ","));
+    const std::string wanted = classes_text(names);
     if (found != metadata.end() && found->second != wanted)
         throw tn::FileError(
             weights.string(),

@@ -18,8 +18,12 @@
 
 namespace alexnet {
 
-/// The metadata key of the names of the classes, with commas between.
+/// The metadata key of the names of the classes.
 inline constexpr const char* classes_key = "classes";
+
+/// The names as its value has them, with commas between; a line each where a name has a comma.
+std::string classes_text(const std::vector<std::string>& names);
+std::vector<std::string> classes_in(const std::string& text);
 
 /// Paths of what a run writes; empty where it is not wanted.
 struct RunFiles {
@@ -43,6 +47,7 @@ struct Session {
     typenet::FolderLock lock;  ///< of files.folder
 
     std::vector<EpochResult> epochs;  ///< the finished ones
+    std::size_t unkept_epochs = 0;    ///< the first ones, where files.best is lost
     EpochLoss loss;                   ///< of the epoch under way: its batches() are done
     double seconds = 0;               ///< that these have taken
     ChanceWatch watch;

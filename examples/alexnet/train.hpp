@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <typenet/data/loader.hpp>
 #include <typenet/io/weights.hpp>
 #include <typenet/training/optimizers.hpp>
@@ -167,7 +168,8 @@ void train_under(const TrainOptions& options, const Optimizer& optimizer, Polici
         if (!session.files.folder.empty()) {
             const auto metadata = weights_metadata(options, session);
             tn::save(model, session.files.weights, metadata);
-            if (is_best(session.epochs)) tn::save(model, session.files.best, metadata);
+            if (is_best(std::span{session.epochs}.subspan(session.unkept_epochs)))
+                tn::save(model, session.files.best, metadata);
             write_run_files(options, session, *test,
                             {.device = device,
                              .parameters = Net::parameter_count,

@@ -106,13 +106,21 @@ std::vector<std::string> class_names(const tn::TensorFile& file, const fs::path&
     }
     const auto found = file.metadata().find(classes_key);
     if (found != file.metadata().end()) {
-        const std::vector<std::string> names = split(found->second, ',');
+        const std::vector<std::string> names = classes_in(found->second);
         require_count(names, path, known);
         return names;
     }
     std::vector<std::string> names;
     for (int i = 0; i < known.classes(); ++i) names.push_back(fmt::format("class {}", i));
     return names;
+}
+
+void require_finite(std::span<const float> outputs, const fs::path& weights) {
+    if (!std::ranges::all_of(outputs, [](float x) { return std::isfinite(x); }))
+        throw tn::FileError(weights.string(),
+                            "makes the network's outputs overflow, though each of its values is "
+                            "finite",
+                            "take an earlier file: the training that wrote it diverged");
 }
 
 void print_recognized(const fs::path& path, const KnownNetwork& known) {
@@ -135,8 +143,8 @@ void convert(const ConvertOptions& options) {
         metadata.try_emplace("network", known->name);
         metadata.try_emplace("input", input_text(*known));
         if (!options.classes.empty())
-            metadata[classes_key] = fmt::format(
-                "{}", fmt::join(class_names(file, options.from, *known, options.classes), ","));
+            metadata[classes_key] =
+                classes_text(class_names(file, options.from, *known, options.classes));
         print_recognized(options.from, *known);
     } else {
         fmt::print("Not recognised, its tensors are taken as they are: {}\n", *difference);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <typenet/io/tensor_file.hpp>
 #include <typenet/models/known.hpp>
@@ -18,6 +19,9 @@ std::vector<std::string> class_names(const typenet::TensorFile& file,
                                      const std::filesystem::path& path,
                                      const typenet::models::KnownNetwork& known,
                                      const std::filesystem::path& list);
+
+/// Throws typenet::FileError, which blames the weights, where outputs are infinite or no numbers.
+void require_finite(std::span<const float> outputs, const std::filesystem::path& weights);
 
 /// Says on stdout which network the weights were recognised as.
 void print_recognized(const std::filesystem::path& path,

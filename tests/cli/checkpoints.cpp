@@ -205,6 +205,26 @@ TEST_CASE("the last checkpoints are kept, and the best weights") {
     CHECK(epoch_of("best.safetensors") == std::to_string(best + 1));
     CHECK(epoch_of("weights.safetensors") == "3");
 
+    // A run that goes on elsewhere takes the best weights with it, if they are of the best epoch.
+    const auto go_on = [&](const char* name) {
+        return train_small({"sgd", "--limit-train", "100", "--epochs", "3", "--resume",
+                            (out / "checkpoint-00000270.safetensors").string(), "--out",
+                            (folder / name).string()})
+            .err;
+    };
+    CHECK((best == 2 || go_on("taken") == ""));
+    CHECK((best == 2 ||
+           contents(folder / "taken/best.safetensors") == contents(out / "best.safetensors")));
+    fs::copy_file(out / "weights.safetensors", folder / "kept");
+    fs::rename(out / "best.safetensors", folder / "best");
+    CHECK_THAT(go_on("lost"),
+               ContainsText("lost/best.safetensors will be the best of the epochs from "
+                            "now on; the weights of epoch ") &&
+                   ContainsText("not at hand: " + (out / "best").string()));
+    CHECK(contents(folder / "lost/best.safetensors") ==
+          contents(folder / "lost/weights.safetensors"));
+    fs::rename(folder / "best", out / "best.safetensors");
+
     const Finished again = train_small(few);
     CHECK(again.code == 1);
     CHECK_THAT(again.err, ContainsText("out: holds the checkpoints of an earlier run; go on with "

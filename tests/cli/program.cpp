@@ -45,12 +45,16 @@ void become_program(const std::vector<std::string>& arguments, const Surrounding
     for (const char* variable : {"NO_COLOR", "TERM"}) ::unsetenv(variable);
     for (const auto& [name, value] : surroundings.environment)
         ::setenv(name.c_str(), value.c_str(), 1);
+    const auto limit = [](auto resource, std::int64_t bytes) {
+        ::rlimit to{};
+        to.rlim_cur = to.rlim_max = static_cast<rlim_t>(bytes);
+        ::setrlimit(resource, &to);
+    };
     if (surroundings.largest_file >= 0) {
         std::signal(SIGXFSZ, SIG_IGN);
-        ::rlimit limit{};
-        limit.rlim_cur = limit.rlim_max = static_cast<rlim_t>(surroundings.largest_file);
-        ::setrlimit(RLIMIT_FSIZE, &limit);
+        limit(RLIMIT_FSIZE, surroundings.largest_file);
     }
+    if (surroundings.most_memory >= 0) limit(RLIMIT_AS, surroundings.most_memory);
     std::vector<char*> argv{const_cast<char*>("alexnet")};
     for (const std::string& argument : arguments)
         argv.push_back(const_cast<char*>(argument.c_str()));

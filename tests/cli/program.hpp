@@ -27,6 +27,7 @@ struct Surroundings {
     std::string stdout_path{};                         ///< empty: into Finished::out
     bool terminal = false;                             ///< stderr is one
     std::int64_t largest_file = -1;                    ///< bytes; -1: no limit
+    std::int64_t most_memory = -1;                     ///< of addresses, likewise
     std::string program{};                             ///< its path; empty: alexnet
     /// `signal` is sent so long after stdout first holds this text.
     std::string interrupt_at{};

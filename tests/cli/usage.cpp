@@ -152,6 +152,17 @@ TEST_CASE("info draws the plan of the memory") {
     check_refusal({"info", "--plan", (folder / "none/plan.svg").string()}, 1, "none");
 }
 
+TEST_CASE("what the system refuses is said") {
+    check_refusal({"train", "--data", "synthetic", "--resume", std::string(300, 'a')}, 1,
+                  std::string(300, 'a') + ": File name too long; check the name");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const Finished refused = run({"info", "--threads", "1000"}, {.most_memory = 3'000'000'000});
+    CHECK(refused.code == 1);
+    CHECK_THAT(refused.err, ContainsText("alexnet: error: threads: the system gives ") &&
+                                ContainsText(" of 1000 (Resource temporarily unavailable); use"));
+#endif
+}
+
 TEST_CASE("a wrong command line is a usage error") {
     check_refusal({}, 2, "a command is missing; use train, eval, predict, convert or info");
     check_refusal({"guess"}, 2, "'guess' is no command; use train, eval, predict, convert or info");
@@ -168,6 +179,8 @@ TEST_CASE("a wrong command line is a usage error") {
         {{"--batch", "-4"}, "--batch: '-4' given; use a whole number from 1 to 100000"},
         {{"--batch", "0"}, "--batch: '0' given"},
         {{"--batch", "4x"}, "--batch: '4x' given"},
+        {{"--batch", "010"},
+         "--batch: '010' given; use a whole number from 1 to 100000, without ze"},
         {{"--batch", "99999999999999999999"}, "--batch: '99999999999999999999' given"},
         {{"--epochs", "0"}, "--epochs: '0' given; use a whole number from 1"},
         {{"--epochs", "-1"}, "--epochs: '-1' given"},

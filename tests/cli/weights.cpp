@@ -36,19 +36,21 @@ using typenet_test::TemporaryFolder;
 
 const fs::path tests = TYPENET_TESTS_FOLDER;
 
-/// Weights of a known network that are all zero but for the last bias, which then are the logits.
+/// Weights of a known network that are all `others` but for the last bias: the logits, where they
+/// are all zero.
 void write_constant_weights(const fs::path& path, const models::KnownNetwork& known,
                             const std::vector<float>& logits,
-                            const std::map<std::string, std::string>& metadata = {}) {
+                            const std::map<std::string, std::string>& metadata = {},
+                            float others = 0) {
     std::vector<TensorView> tensors;
     for (const TensorShape& tensor : parameter_shapes(known.layers))
         tensors.push_back({tensor.name, Dtype::F32, tensor.shape, {}});
     const std::string last = tensors.back().name;
-    std::vector<float> zeros;
+    std::vector<float> values;
     write_safetensors(path, tensors, metadata, [&](const TensorView& tensor) {
         if (tensor.name == last) return std::as_bytes(std::span(logits));
-        zeros.assign(static_cast<std::size_t>(tensor.size()), 0);
-        return std::as_bytes(std::span<const float>(zeros));
+        values.assign(static_cast<std::size_t>(tensor.size()), others);
+        return std::as_bytes(std::span<const float>(values));
     });
 }
 
@@ -156,11 +158,26 @@ TEST_CASE("photos are classified, bad ones reported, and all of it written as JS
     CHECK(named.code == 0);
     CHECK(named.err == "");
     CHECK_THAT(named.out, ContainsText(" %  deer\n") && ContainsText(" %  car\n"));
+    write_file(folder / "names",
+               "tench, Tinca tinca\ncar\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\nx\n");
+    const std::string commas = (folder / "commas.safetensors").string();
+    CHECK(run({"convert", "--classes", (folder / "names").string(), arguments[2], commas}).code ==
+          0);
+    CHECK_THAT(run({"predict", "--weights", commas, good}).out,
+               ContainsText(" %  deer\n") && ContainsText(" %  car\n"));
+    CHECK(run({"info", commas}).code == 0);
     write_file(folder / "names", "plane\ncar\n");
     const Finished short_list = run(arguments);
     CHECK(short_list.code == 1);
     CHECK_THAT(short_list.err,
                ContainsText("names: names 2 classes where AlexNet is of 10; give --classes"));
+
+    const std::string huge = (folder / "huge.safetensors").string();
+    write_constant_weights(huge, models::known_networks[0], logits, {}, 3e38f);
+    const Finished overflows = run({"predict", "--weights", huge, good});
+    CHECK(overflows.code == 1);
+    CHECK_THAT(overflows.err,
+               ContainsText("huge.safetensors: makes the network's outputs overflow"));
 
     // The same weights in other formats.
     const std::string onnx = (folder / "a.onnx").string();

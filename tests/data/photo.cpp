@@ -95,6 +95,22 @@ TEST_CASE("without a shorter side the whole photo is stretched") {
             CHECK(result[c * 35 + i] == static_cast<float>(resized.pixels[3 * i + c]) / 255);
 }
 
+TEST_CASE("of a photo as thin as a line what the network sees is computed, and no more") {
+    const Preprocessing how{256, Normalization::unit()};
+    std::vector<float> result(3 * 224 * 224);
+    Photo tall = grey(16'800'000, 1);  // resized as a whole: 4,300,800,000 rows of 256
+    for (std::size_t i = 0; i < tall.pixels.size(); i += 3)
+        tall.pixels[i] = i < 25'200'000 ? 0 : 255;
+    preprocess(tall, how, {3, 224, 224}, result);
+    // The middle lies between the last black pixel and the first red one.
+    CHECK(result[0] == 16.f / 255);
+    CHECK(result[std::size_t{223} * 224] == 239.f / 255);
+    CHECK(result[std::size_t{224} * 224] == 77.f / 255);
+    preprocess({1, 16'800'000, tall.pixels}, how, {3, 224, 224}, result);
+    CHECK(result[0] == 16.f / 255);
+    CHECK(result[223] == 239.f / 255);
+}
+
 TEST_CASE("photos and inputs that do not fit are refused") {
     std::vector<float> out(3 * 4 * 4);
     const Preprocessing how{8, Normalization::imagenet()};

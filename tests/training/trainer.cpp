@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "support/allocations.hpp"
@@ -47,6 +48,12 @@ std::vector<std::vector<float>> trained(int threads, std::int64_t batch, Optimiz
         parameters.push_back(model.get(parameter.name));
     return parameters;
 }
+
+// What a Trainer or Predictor holds cannot be replaced or thrown away under it by mistake.
+static_assert(std::is_nothrow_move_constructible_v<Model<Small>>);
+static_assert(!std::is_move_assignable_v<Model<Small>>);
+static_assert(std::is_constructible_v<Predictor<Model<Small>>, const Model<Small>&>);
+static_assert(!std::is_constructible_v<Predictor<Model<Small>>, Model<Small>>);
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -252,9 +253,11 @@ private:
             options_.gather ? (std::min)(left, std::int64_t{loader.options_.threads}) : 0;
         try {
             for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
-        } catch (...) {
+        } catch (const std::system_error& error) {
             stop();
-            throw;
+            throw Error("Loader: the system gives " + std::to_string(threads_.size()) + " of " +
+                        std::to_string(threads) + " threads (" + error.code().message() +
+                        "); use fewer or raise its limits");
         }
     }
 

@@ -47,14 +47,21 @@ struct ResampleTap {
 
 inline constexpr int resample_bits = 22;
 
-/// Pillow's bilinear filter: a triangle, as wide as the axis shrinks.
-inline std::vector<ResampleTap> resample_taps(int in, int out) {
-    const double scale = static_cast<double>(in) / out;
+/// Places `from` to `from + count` of an axis.
+struct Range {
+    std::int64_t from;
+    int count;
+};
+
+/// Pillow's bilinear filter, a triangle as wide as the axis shrinks, for the places `kept` of an
+/// axis that is resized from `in` to `out`.
+inline std::vector<ResampleTap> resample_taps(int in, std::int64_t out, const Range& kept) {
+    const double scale = static_cast<double>(in) / static_cast<double>(out);
     const double support = (std::max)(scale, 1.0);
-    std::vector<ResampleTap> taps(static_cast<std::size_t>(out));
+    std::vector<ResampleTap> taps(static_cast<std::size_t>(kept.count));
     std::vector<double> weights;
-    for (int i = 0; i < out; ++i) {
-        const double center = (i + 0.5) * scale;
+    for (int i = 0; i < kept.count; ++i) {
+        const double center = (static_cast<double>(kept.from + i) + 0.5) * scale;
         const int first = (std::max)(static_cast<int>(center - support + 0.5), 0);
         const int last = (std::min)(static_cast<int>(center + support + 0.5), in);
         weights.clear();
@@ -72,18 +79,17 @@ inline std::vector<ResampleTap> resample_taps(int in, int out) {
     return taps;
 }
 
-/// Resizes the middle one of three axes, [outer][in][inner] to [outer][out][inner], and rounds to
+/// Resizes the middle one of three axes, [outer][in][inner] to [outer][taps][inner], and rounds to
 /// bytes.
 inline std::vector<std::uint8_t> resample(std::span<const std::uint8_t> pixels, std::size_t outer,
-                                          int in, int out, std::size_t inner) {
-    const std::vector<ResampleTap> taps = resample_taps(in, out);
+                                          std::size_t in, std::span<const ResampleTap> taps,
+                                          std::size_t inner) {
     std::vector<std::uint8_t> result(outer * taps.size() * inner);
     std::uint8_t* place = result.data();
     for (std::size_t o = 0; o < outer; ++o)
         for (const ResampleTap& tap : taps) {
             const std::uint8_t* first =
-                pixels.data() +
-                (o * static_cast<std::size_t>(in) + static_cast<std::size_t>(tap.first)) * inner;
+                pixels.data() + (o * in + static_cast<std::size_t>(tap.first)) * inner;
             for (std::size_t i = 0; i < inner; ++i) {
                 int sum = 1 << (resample_bits - 1);
                 const std::uint8_t* source = first + i;
@@ -97,6 +103,23 @@ inline std::vector<std::uint8_t> resample(std::span<const std::uint8_t> pixels, 
     return result;
 }
 
+/// These rows and columns of the photo resized to `height` x `width`, the rows first, then the
+/// columns, each rounded to bytes. Computes what is kept, and no more.
+inline Photo resize_and_cut(const Photo& photo, std::int64_t height, std::int64_t width,
+                            const Range& rows, const Range& columns) {
+    const std::vector<ResampleTap> across = resample_taps(photo.width, width, columns);
+    std::vector<ResampleTap> down = resample_taps(photo.height, height, rows);
+    const int first = down.front().first;
+    const auto used =
+        static_cast<std::size_t>(down.back().first - first) + down.back().weights.size();
+    for (ResampleTap& tap : down) tap.first -= first;
+    const auto line = static_cast<std::size_t>(photo.width);
+    const std::span<const std::uint8_t> pixels{photo.pixels};
+    const std::vector<std::uint8_t> narrowed =
+        resample(pixels.subspan(static_cast<std::size_t>(first) * line * 3), used, line, across, 3);
+    return {rows.count, columns.count, resample(narrowed, 1, used, down, across.size() * 3)};
+}
+
 }  // namespace detail
 
 /// Bilinear with antialiasing: the rows first, then the columns, each rounded to bytes. Pillow:
@@ -106,16 +129,7 @@ inline Photo resize_photo(const Photo& photo, int height, int width) {
     if (height < 1 || width < 1)
         throw ShapeError("resize_photo: " + std::to_string(height) + "x" + std::to_string(width) +
                          " asked for; ask for positive sizes");
-    Photo result = photo;
-    if (width != photo.width)
-        result.pixels = detail::resample(result.pixels, static_cast<std::size_t>(photo.height),
-                                         photo.width, width, 3);
-    if (height != photo.height)
-        result.pixels = detail::resample(result.pixels, 1, photo.height, height,
-                                         std::size_t{3} * static_cast<std::size_t>(width));
-    result.height = height;
-    result.width = width;
-    return result;
+    return detail::resize_and_cut(photo, height, width, {0, height}, {0, width});
 }
 
 /// What a network expects to be done to a photograph.
@@ -137,11 +151,11 @@ inline void preprocess(const Photo& photo, const Preprocessing& how, const Shape
             "preprocess: a photo becomes 3 channels of a map; the network's input is " +
             to_string(input));
     photo.validate();
-    int height = input.height;
-    int width = input.width;
+    std::int64_t height = input.height;
+    std::int64_t width = input.width;
     if (how.shorter_side > 0) {
         const auto longer = [&](int side, int shorter) {
-            return static_cast<int>(std::int64_t{how.shorter_side} * side / shorter);
+            return std::int64_t{how.shorter_side} * side / shorter;
         };
         const bool is_wide = photo.width >= photo.height;
         height = is_wide ? how.shorter_side : longer(photo.height, photo.width);
@@ -150,22 +164,18 @@ inline void preprocess(const Photo& photo, const Preprocessing& how, const Shape
             throw ShapeError("preprocess: a shorter side of " + std::to_string(how.shorter_side) +
                              " leaves no " + to_string(input));
     }
-    const Photo resized = resize_photo(photo, height, width);
     // Half a pixel goes to the even side, as Python rounds.
-    const auto margin = [](int whole, int part) {
-        const int half = (whole - part) / 2;
+    const auto margin = [](std::int64_t whole, int part) {
+        const std::int64_t half = (whole - part) / 2;
         return (whole - part) % 2 == 0 ? half : half + half % 2;
     };
-    const int top = margin(height, input.height);
-    const int left = margin(width, input.width);
+    const Photo cut =
+        detail::resize_and_cut(photo, height, width, {margin(height, input.height), input.height},
+                               {margin(width, input.width), input.width});
     float* place = out.data();
     for (int channel = 0; channel < 3; ++channel)
-        for (int y = 0; y < input.height; ++y) {
-            const std::uint8_t* row =
-                resized.pixels.data() + (std::int64_t{top + y} * width + left) * 3 + channel;
-            for (int x = 0; x < input.width; ++x)
-                *place++ = how.normalization(row[std::ptrdiff_t{3} * x], channel);
-        }
+        for (std::size_t i = static_cast<std::size_t>(channel); i < cut.pixels.size(); i += 3)
+            *place++ = how.normalization(cut.pixels[i], channel);
 }
 
 }  // namespace typenet

@@ -70,7 +70,9 @@ std::vector<ParameterInfo> tensors_of() {
     return tensors;
 }
 
-/// Parameters of `Net` on a backend, packed as its kernels want them. Movable, not copyable.
+/// Parameters of `Net` on a backend, packed as its kernels want them. It can be moved before a
+/// Trainer or Predictor uses it, but neither copied nor assigned: set(), initialize() and load()
+/// give it other values.
 template <class Net, class Backend = Cpu<float>>
 class Model {
 public:
@@ -90,6 +92,9 @@ public:
     explicit Model(TorchGenerator& generator, Threads threads = {}) : Model(threads) {
         initialize(generator);
     }
+
+    Model(Model&&) = default;
+    Model& operator=(Model&&) = delete;  // a Trainer or Predictor may hold it
 
     /// Draws all parameters anew and resets the running statistics.
     void initialize(Seed seed, Initialization how) {

@@ -23,6 +23,8 @@ public:
 
     /// Plans for at most `batch` samples at a time; larger inputs are cut. Throws Error.
     explicit Predictor(const Model& model, Batch batch = {}, Policies...) : runner_(model, batch) {}
+    /// The model must outlive the Predictor.
+    explicit Predictor(const Model&& model, Batch batch = {}, Policies...) = delete;
 
     /// Canonical samples [n][channel][row][column] to outputs [n][outputs]. Any n; throws
     /// ShapeError where `samples` holds no whole number of them.

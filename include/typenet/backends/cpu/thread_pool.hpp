@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -22,25 +23,27 @@ class ThreadPool {
 public:
     using Function = void (*)(const void* context, std::int64_t task, int worker);
 
+    /// Throws Error where `threads` is negative or the system has no more threads to give.
     explicit ThreadPool(Threads threads) {
         if (threads.count < 0)
             throw Error("threads: " + std::to_string(threads.count) +
                         " given; use 0 (one for each processor) or more");
         int count = threads.count;
         if (count == 0) count = static_cast<int>(std::thread::hardware_concurrency());
-        for (int worker = 1; worker < count; ++worker)
-            helpers_.emplace_back([this, worker] { serve(worker); });
+        try {
+            for (int worker = 1; worker < count; ++worker)
+                helpers_.emplace_back([this, worker] { serve(worker); });
+        } catch (const std::system_error& error) {
+            const int given = size();
+            stop();
+            throw Error("threads: the system gives " + std::to_string(given) + " of " +
+                        std::to_string(count) + " (" + error.code().message() +
+                        "); use fewer or raise its limits");
+        }
     }
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
-    ~ThreadPool() {
-        {
-            const std::lock_guard lock{mutex_};
-            stopping_ = true;
-        }
-        wake_.notify_all();
-        for (std::thread& helper : helpers_) helper.join();
-    }
+    ~ThreadPool() { stop(); }
 
     /// Threads that may run tasks at the same time; worker numbers are below it.
     int size() const { return static_cast<int>(helpers_.size()) + 1; }
@@ -70,6 +73,15 @@ public:
 
 private:
     static constexpr int spin_limit = 2000;
+
+    void stop() {
+        {
+            const std::lock_guard lock{mutex_};
+            stopping_ = true;
+        }
+        wake_.notify_all();
+        for (std::thread& helper : helpers_) helper.join();
+    }
 
     void drain(int worker) {
         for (;;) {
